@@ -1,0 +1,79 @@
+"""costtrack: what a team's LLM calls, tool calls and GPU jobs cost, to the cent, and who caused it.
+
+The public names are loaded when they are first used, so that a host's models.py may import and decorate with them
+before Django's apps are ready.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from costtrack.exceptions import (
+        BooksDisagree,
+        CostTrackError,
+        IdempotencyConflict,
+        InvalidCorrection,
+        InvalidUsage,
+        RateFileError,
+        RateNotFound,
+        UnknownOrganization,
+    )
+    from costtrack.metering.context import attribute
+    from costtrack.metering.corrections import adjust_usage, void_usage
+    from costtrack.metering.decorator import track_api_call
+    from costtrack.metering.meter import meter
+    from costtrack.metering.record import record_api_call, record_usage
+    from costtrack.pricing.api import calculate_cost, calculate_cost_breakdown, estimate_cost, get_model_pricing
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "BooksDisagree",
+    "CostTrackError",
+    "IdempotencyConflict",
+    "InvalidCorrection",
+    "InvalidUsage",
+    "RateFileError",
+    "RateNotFound",
+    "UnknownOrganization",
+    "adjust_usage",
+    "attribute",
+    "calculate_cost",
+    "calculate_cost_breakdown",
+    "estimate_cost",
+    "get_model_pricing",
+    "meter",
+    "record_api_call",
+    "record_usage",
+    "track_api_call",
+    "void_usage",
+]
+
+_MODULES = {
+    "adjust_usage": "costtrack.metering.corrections",
+    "attribute": "costtrack.metering.context",
+    "calculate_cost": "costtrack.pricing.api",
+    "calculate_cost_breakdown": "costtrack.pricing.api",
+    "estimate_cost": "costtrack.pricing.api",
+    "get_model_pricing": "costtrack.pricing.api",
+    "meter": "costtrack.metering.meter",
+    "record_api_call": "costtrack.metering.record",
+    "record_usage": "costtrack.metering.record",
+    "track_api_call": "costtrack.metering.decorator",
+    "void_usage": "costtrack.metering.corrections",
+}
+"""Where a name is that is no exception."""
+
+
+def __getattr__(name: str) -> Any:
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module(_MODULES.get(name, "costtrack.exceptions")), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -1,0 +1,167 @@
+"""System checks of the settings. An id is never reused, also when its check is gone."""
+
+from __future__ import annotations
+
+import difflib
+import math
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from django.apps import AppConfig
+from django.conf import settings as django_settings
+from django.core.checks import CheckMessage, Error, Warning, register
+from django.utils.module_loading import import_string
+
+from costtrack.conf import DEFAULTS
+
+
+@dataclass(frozen=True, kw_only=True)
+class KeyRule:
+    """What one key of COSTTRACK may hold, in words and as a test, and the id of the error otherwise."""
+
+    id: str
+    expected: str
+    accepts: Callable[[Any], bool]
+
+
+def _is_slug(value: Any) -> bool:
+    return isinstance(value, str) and len(value) <= 100 and bool(re.fullmatch(r"[-a-zA-Z0-9_]+", value))
+
+
+def _is_number(value: Any, *, least: int) -> bool:
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    return is_number and math.isfinite(value) and value >= least
+
+
+def _is_integer(value: Any, *, least: int) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= least
+
+
+def _is_database_alias(value: Any) -> bool:
+    return isinstance(value, str) and value in django_settings.DATABASES
+
+
+def _is_callable_path(value: Any) -> bool:
+    if value is None:
+        return True
+    if not isinstance(value, str):
+        return False
+    try:
+        return callable(import_string(value))
+    except ImportError:
+        return False
+
+
+KEY_RULES: dict[str, KeyRule] = {
+    "DEFAULT_ORGANIZATION": KeyRule(
+        id="costtrack.E003",
+        expected="a slug: 1 to 100 letters, digits, hyphens or underscores",
+        accepts=_is_slug,
+    ),
+    "TRANSPORT": KeyRule(
+        id="costtrack.E004",
+        expected='"inline"',
+        accepts=lambda value: value == "inline",
+    ),
+    "DATABASE": KeyRule(
+        id="costtrack.E005",
+        expected="an alias of DATABASES",
+        accepts=_is_database_alias,
+    ),
+    "ORGANIZATION_RESOLVER": KeyRule(
+        id="costtrack.E006",
+        expected="None, or the dotted path of a function that takes a request and returns an organization's slug",
+        accepts=_is_callable_path,
+    ),
+    "RATE_CACHE_SECONDS": KeyRule(
+        id="costtrack.E007",
+        expected="a number of seconds, 0 or more",
+        accepts=lambda value: _is_number(value, least=0),
+    ),
+    "MAX_PROJECTS": KeyRule(
+        id="costtrack.E008",
+        expected="an integer, 1 or more",
+        accepts=lambda value: _is_integer(value, least=1),
+    ),
+    "MAX_AGENTS": KeyRule(
+        id="costtrack.E009",
+        expected="an integer, 1 or more",
+        accepts=lambda value: _is_integer(value, least=1),
+    ),
+    "METADATA_MAX_BYTES": KeyRule(
+        id="costtrack.E010",
+        expected="an integer, 256 or more",
+        accepts=lambda value: _is_integer(value, least=256),
+    ),
+    "MAX_FUTURE_SECONDS": KeyRule(
+        id="costtrack.E011",
+        expected="an integer number of seconds, 0 or more",
+        accepts=lambda value: _is_integer(value, least=0),
+    ),
+}
+
+
+@register("costtrack")
+def check_costtrack_setting(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
+    """Return an error for each thing that is wrong in the setting COSTTRACK."""
+    given = getattr(django_settings, "COSTTRACK", {})
+    if not isinstance(given, dict):
+        return [
+            Error(
+                f"COSTTRACK is a {type(given).__name__}.",
+                hint='Make it a dict, for example COSTTRACK = {"DEFAULT_ORGANIZATION": "default"}, or leave it out.',
+                id="costtrack.E001",
+            )
+        ]
+    return [_unknown_key(key) for key in given if key not in KEY_RULES] + [
+        Error(f"COSTTRACK[{key!r}] is {given[key]!r}.", hint=f"Use {rule.expected}.", id=rule.id)
+        for key, rule in KEY_RULES.items()
+        if key in given and not rule.accepts(given[key])
+    ]
+
+
+def _unknown_key(key: object) -> CheckMessage:
+    nearest = difflib.get_close_matches(str(key).upper(), KEY_RULES, n=1, cutoff=0.5)
+    hint = f"Did you mean {nearest[0]!r}? " if nearest else ""
+    return Error(
+        f"COSTTRACK has an unknown key {key!r}.",
+        hint=f"{hint}The keys are {', '.join(DEFAULTS)}.",
+        id="costtrack.E002",
+    )
+
+
+@register("costtrack")
+def check_time_zones(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
+    """Return an error when Django would hand out times without a zone."""
+    if django_settings.USE_TZ:
+        return []
+    return [
+        Error(
+            "USE_TZ is False.",
+            hint="Set USE_TZ = True: an organization's days and periods are computed from instants with a zone.",
+            id="costtrack.E012",
+        )
+    ]
+
+
+@register("costtrack")
+def check_sqlite_transactions(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
+    """Return a warning when usage would be lost to "database is locked" on SQLite."""
+    given = getattr(django_settings, "COSTTRACK", {})
+    alias = given.get("DATABASE", DEFAULTS["DATABASE"]) if isinstance(given, dict) else DEFAULTS["DATABASE"]
+    database = django_settings.DATABASES.get(alias, {}) if isinstance(alias, str) else {}
+    mode = database.get("OPTIONS", {}).get("transaction_mode") or ""
+    if not database.get("ENGINE", "").endswith("sqlite3") or mode.upper() in {"IMMEDIATE", "EXCLUSIVE"}:
+        return []
+    return [
+        Warning(
+            f"The SQLite database {alias!r} begins its transactions without the write lock.",
+            hint=(
+                f'Set DATABASES[{alias!r}]["OPTIONS"]["transaction_mode"] = "IMMEDIATE": a transaction that asks '
+                "for the lock later fails at once when another one has committed in between."
+            ),
+            id="costtrack.W001",
+        )
+    ]

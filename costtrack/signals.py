@@ -1,0 +1,1 @@
+"""Signals that costtrack sends to hosts, after commit."""

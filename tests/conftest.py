@@ -1,0 +1,44 @@
+"""Fixtures of the whole suite: the servers, and nothing left over from the test before."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+
+import pytest
+
+from tests.databases import postgres_key
+from tests.servers import RedisServer, ServerFailed
+
+
+@pytest.fixture(scope="session")
+def django_db_modify_db_settings(
+    django_db_modify_db_settings_parallel_suffix: None, pytestconfig: pytest.Config
+) -> None:
+    """Start PostgreSQL when the first test needs it, if this run brings its own."""
+    server = pytestconfig.stash.get(postgres_key, None)
+    if server:
+        try:
+            server.start()
+        except ServerFailed as failure:
+            pytest.exit(f"No database, no tests. {failure}", returncode=1)
+
+
+@pytest.fixture(scope="session")
+def redis_url() -> Iterator[str]:
+    """The URL of a Redis: the one of REDIS_URL, else one started from a wheel."""
+    if url := os.environ.get("REDIS_URL"):
+        yield url
+    else:
+        with RedisServer() as server:
+            yield server.url
+
+
+@pytest.fixture(autouse=True)
+def no_rates_in_memory() -> Iterator[None]:
+    """Forget the rates that the process keeps, before each test and after it."""
+    from costtrack.pricing.ratebook import forget_rates
+
+    forget_rates()
+    yield
+    forget_rates()

@@ -1,0 +1,173 @@
+"""The system checks: each key accepts what it documents and refuses the rest with its own id and a hint."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from django.conf import settings as django_settings
+from django.core.checks import CheckMessage, registry, run_checks
+from django.test import override_settings
+
+from costtrack import checks
+from costtrack.conf import DEFAULTS
+
+SQLITE = {"ENGINE": "django.db.backends.sqlite3", "NAME": "x.sqlite3"}
+
+
+def messages() -> list[CheckMessage]:
+    return run_checks(tags=["costtrack"])
+
+
+def ids() -> list[str | None]:
+    return [message.id for message in messages()]
+
+
+def test_the_checks_are_registered() -> None:
+    registered = registry.registry.get_checks()
+    for check in (checks.check_costtrack_setting, checks.check_time_zones, checks.check_sqlite_transactions):
+        assert check in registered
+
+
+def test_the_example_site_and_an_empty_setting_have_nothing_to_mend() -> None:
+    assert messages() == []
+    with override_settings(COSTTRACK={}):
+        assert messages() == []
+    with override_settings(COSTTRACK=dict(DEFAULTS)):
+        assert messages() == []
+
+
+def test_every_key_has_a_rule_and_every_id_is_used_once() -> None:
+    assert list(checks.KEY_RULES) == list(DEFAULTS)
+    used = [rule.id for rule in checks.KEY_RULES.values()]
+    used += ["costtrack.E001", "costtrack.E002", "costtrack.E012", "costtrack.W001"]
+    assert len(used) == len(set(used))
+
+
+@pytest.mark.parametrize("value", [None, "default", ["TRANSPORT"], 1])
+def test_a_setting_that_is_no_dict_is_one_error(value: object) -> None:
+    with override_settings(COSTTRACK=value):
+        (message,) = messages()
+    assert message.id == "costtrack.E001"
+    assert message.hint is not None
+    assert "COSTTRACK = {" in message.hint
+
+
+@pytest.mark.parametrize(
+    ("mistyped", "meant"),
+    [
+        ("DEFAULT_ORGANISATION", "DEFAULT_ORGANIZATION"),
+        ("transport", "TRANSPORT"),
+        ("MAX_AGENT", "MAX_AGENTS"),
+        ("ORGANIZATION_RESOLVERS", "ORGANIZATION_RESOLVER"),
+    ],
+)
+def test_a_mistyped_key_is_an_error_that_names_the_nearest_key(mistyped: str, meant: str) -> None:
+    with override_settings(COSTTRACK={mistyped: "default"}):
+        (message,) = messages()
+    assert message.id == "costtrack.E002"
+    assert repr(mistyped) in message.msg
+    assert message.hint is not None
+    assert message.hint.startswith(f"Did you mean {meant!r}?")
+
+
+@pytest.mark.parametrize("key", ["ZZZ", 7, None])
+def test_a_key_like_no_other_is_an_error_that_lists_the_keys(key: object) -> None:
+    with override_settings(COSTTRACK={key: 1}):
+        (message,) = messages()
+    assert message.id == "costtrack.E002"
+    assert message.hint is not None
+    assert message.hint.startswith("The keys are DEFAULT_ORGANIZATION, TRANSPORT,")
+
+
+BAD_VALUES: list[tuple[str, str, list[Any]]] = [
+    ("DEFAULT_ORGANIZATION", "costtrack.E003", ["", "with space", "a/b", "ü", "a\n", "x" * 101, None, 7]),
+    ("TRANSPORT", "costtrack.E004", ["", "INLINE", "spool", None, True]),
+    ("DATABASE", "costtrack.E005", ["", "replica", None, ["default"]]),
+    ("ORGANIZATION_RESOLVER", "costtrack.E006", ["", "nodots", "no.such.module", "math.no_such", "math.pi", len, 7]),
+    ("RATE_CACHE_SECONDS", "costtrack.E007", [-1, -0.1, float("nan"), float("inf"), "2", None, True]),
+    ("MAX_PROJECTS", "costtrack.E008", [0, -1, 10.0, "10", None, True]),
+    ("MAX_AGENTS", "costtrack.E009", [0, -1, 10.0, "10", None, True]),
+    ("METADATA_MAX_BYTES", "costtrack.E010", [255, -1, 8192.0, "8192", None, True]),
+    ("MAX_FUTURE_SECONDS", "costtrack.E011", [-1, 0.5, "300", None, False]),
+]
+
+
+@pytest.mark.parametrize(
+    ("key", "expected_id", "value"),
+    [(key, expected_id, value) for key, expected_id, values in BAD_VALUES for value in values],
+)
+def test_a_value_out_of_its_range_is_an_error_that_shows_it(key: str, expected_id: str, value: object) -> None:
+    with override_settings(COSTTRACK={key: value}):
+        (message,) = messages()
+    assert message.id == expected_id
+    assert message.msg == f"COSTTRACK[{key!r}] is {value!r}."
+    assert message.hint is not None
+    assert message.hint.startswith("Use ")
+
+
+def test_every_key_is_shown_refusing_something() -> None:
+    assert [key for key, _, _ in BAD_VALUES] == list(DEFAULTS)
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("DEFAULT_ORGANIZATION", "Acme_2-x"),
+        ("DEFAULT_ORGANIZATION", "x" * 100),
+        ("TRANSPORT", "inline"),
+        ("DATABASE", "default"),
+        ("ORGANIZATION_RESOLVER", None),
+        ("ORGANIZATION_RESOLVER", "os.path.join"),
+        ("RATE_CACHE_SECONDS", 0),
+        ("RATE_CACHE_SECONDS", 0.25),
+        ("MAX_PROJECTS", 1),
+        ("MAX_AGENTS", 1),
+        ("METADATA_MAX_BYTES", 256),
+        ("MAX_FUTURE_SECONDS", 0),
+    ],
+)
+def test_a_value_at_the_edge_of_its_range_is_accepted(key: str, value: object) -> None:
+    with override_settings(COSTTRACK={key: value}):
+        assert messages() == []
+
+
+def test_several_mistakes_are_all_reported() -> None:
+    with override_settings(COSTTRACK={"TRANSPORT": "spool", "MAX_AGENTS": 0, "NOPE": 1}):
+        assert ids() == ["costtrack.E002", "costtrack.E004", "costtrack.E009"]
+
+
+def test_times_without_zones_are_an_error() -> None:
+    with override_settings(USE_TZ=False):
+        assert ids() == ["costtrack.E012"]
+
+
+@pytest.mark.parametrize("options", [{}, {"transaction_mode": None}, {"transaction_mode": "DEFERRED"}])
+def test_an_sqlite_that_takes_its_lock_late_is_a_warning(
+    options: dict[str, object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(django_settings, "DATABASES", {"default": {**SQLITE, "OPTIONS": options}})
+    (message,) = messages()
+    assert message.id == "costtrack.W001"
+    assert message.hint is not None
+    assert '["transaction_mode"] = "IMMEDIATE"' in message.hint
+
+
+@pytest.mark.parametrize("mode", ["IMMEDIATE", "immediate", "EXCLUSIVE"])
+def test_an_sqlite_that_takes_its_lock_first_is_fine(mode: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    database = {**SQLITE, "OPTIONS": {"transaction_mode": mode}}
+    monkeypatch.setattr(django_settings, "DATABASES", {"default": database})
+    assert messages() == []
+
+
+def test_only_the_database_that_holds_the_tables_matters(monkeypatch: pytest.MonkeyPatch) -> None:
+    databases = {"default": SQLITE, "costs": {"ENGINE": "django.db.backends.postgresql", "NAME": "costs"}}
+    monkeypatch.setattr(django_settings, "DATABASES", databases)
+    assert ids() == ["costtrack.W001"]
+    with override_settings(COSTTRACK={"DATABASE": "costs"}):
+        assert messages() == []
+
+
+def test_the_site_passes_djangos_own_checks() -> None:
+    assert run_checks() == []
+    assert django_settings.USE_TZ

@@ -1,0 +1,65 @@
+"""The setting COSTTRACK: a live, typed property per key, and a row in the README."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+from django.conf import settings as django_settings
+from django.test import override_settings
+
+from costtrack.conf import DEFAULTS, Settings, settings
+
+README = Path(__file__).parent.parent / "README.md"
+
+
+@pytest.mark.parametrize("key", DEFAULTS)
+def test_each_key_has_a_property_that_gives_its_default(key: str) -> None:
+    assert isinstance(getattr(Settings, key.lower()), property)
+    with override_settings(COSTTRACK={}):
+        assert getattr(settings, key.lower()) == DEFAULTS[key]
+
+
+def test_no_property_is_without_a_key() -> None:
+    properties = {name for name, value in vars(Settings).items() if isinstance(value, property)}
+    assert properties == {key.lower() for key in DEFAULTS}
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("DEFAULT_ORGANIZATION", "acme"),
+        ("TRANSPORT", "inline"),
+        ("DATABASE", "costs"),
+        ("ORGANIZATION_RESOLVER", "site.organizations.resolve"),
+        ("RATE_CACHE_SECONDS", 0.5),
+        ("MAX_PROJECTS", 3),
+        ("MAX_AGENTS", 4),
+        ("METADATA_MAX_BYTES", 512),
+        ("MAX_FUTURE_SECONDS", 0),
+    ],
+)
+def test_a_changed_key_is_seen_at_once(key: str, value: object) -> None:
+    with override_settings(COSTTRACK={key: value}):
+        assert getattr(settings, key.lower()) == value
+    assert getattr(settings, key.lower()) == DEFAULTS[key]
+
+
+def test_a_site_without_the_setting_gets_the_defaults() -> None:
+    with override_settings():
+        del django_settings.COSTTRACK
+        assert settings.default_organization == "default"
+        assert settings.transport == "inline"
+
+
+def test_the_readme_has_a_row_for_each_key_with_its_default() -> None:
+    """A row is ``| `KEY` | `default as Python` | meaning |``."""
+    rows: dict[str, object] = {}
+    for line in README.read_text(encoding="utf-8").splitlines():
+        cells = [cell.strip() for cell in line.strip().strip("|").split("|")]
+        if len(cells) == 3 and cells[0].strip("`") in DEFAULTS:
+            key, default, meaning = cells
+            assert meaning, f"{key} has no meaning"
+            rows[key.strip("`")] = ast.literal_eval(default.strip("`"))
+    assert rows == DEFAULTS
