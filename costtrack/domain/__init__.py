@@ -1,0 +1,1 @@
+"""Plain Python values that every stage shares: tokens, events, money, periods. No Django in here."""

@@ -1,0 +1,19 @@
+"""The tables. Who may write which is said in each module; everyone else reads."""
+
+from costtrack.models.ledger import ResourceUsage, UsageKey
+from costtrack.models.rates import Rate, RateTier
+from costtrack.models.summaries import DailyCostSummary
+from costtrack.models.tenancy import Agent, Membership, Organization, OrganizationZone, Project
+
+__all__ = [
+    "Agent",
+    "DailyCostSummary",
+    "Membership",
+    "Organization",
+    "OrganizationZone",
+    "Project",
+    "Rate",
+    "RateTier",
+    "ResourceUsage",
+    "UsageKey",
+]

@@ -1,0 +1,159 @@
+"""Daily sums of the ledger. `metering.ledger` adds pending rows, `aggregation.fold` the folded ones."""
+
+from __future__ import annotations
+
+from typing import ClassVar, Self
+
+from django.db import models
+from django.db.models import Q
+from django.utils.translation import gettext_lazy as _
+
+from costtrack.models.fields import dimension_field
+from costtrack.models.tenancy import Agent, Organization, Project
+
+PENDING, AGENT, PROJECT = "pending", "agent", "project"
+
+AGENT_DIMENSIONS = (
+    "organization_id",
+    "day",
+    "project_id",
+    "agent_id",
+    "sprint",
+    "workflow",
+    "endpoint",
+    "provider",
+    "model",
+    "resource_type",
+)
+"""What one row of the agent grain (and a pending row) is about."""
+
+PROJECT_DIMENSIONS = ("organization_id", "day", "project_id", "endpoint", "provider", "model", "resource_type")
+"""What one row of the project grain is about: the dashboards' grain."""
+
+COUNT_SUMS = (
+    "calls",
+    "errors",
+    "unpriced_calls",
+    "input_tokens",
+    "output_tokens",
+    "cache_read_tokens",
+    "cache_write_tokens",
+    "cache_write_1h_tokens",
+    "input_audio_tokens",
+    "output_audio_tokens",
+    "reasoning_tokens",
+    "latency_ms",
+)
+"""Whole numbers that a summary adds up."""
+
+DECIMAL_SUMS = ("amount", "cost_usd", "cost_reported_usd", "cost_estimated_usd", "saving_usd")
+"""Decimals that a summary adds up; `cost_usd` = reported + estimated (+ free, which is 0)."""
+
+SUMS = COUNT_SUMS + DECIMAL_SUMS
+
+
+class SummaryQuerySet(models.QuerySet["DailyCostSummary"]):
+    """Reads of the summaries. A plain SUM over any of them equals the ledger, folded or not."""
+
+    def at_grain(self, grain: str) -> Self:
+        """The rows of `grain` ("agent" or "project") and what is not folded yet."""
+        if grain not in (AGENT, PROJECT):
+            raise ValueError(f"grain: got {grain!r}, expected 'agent' or 'project'.")
+        return self.filter(grain__in=[grain, PENDING])
+
+
+class SummaryManager(models.Manager["DailyCostSummary"]):
+    """Shows the agent grain and what is pending, so that a plain SUM is right."""
+
+    def get_queryset(self) -> SummaryQuerySet:
+        """Agent grain + pending."""
+        return SummaryQuerySet(self.model, using=self._db).at_grain(AGENT)
+
+    def at_grain(self, grain: str) -> SummaryQuerySet:
+        """The rows of `grain` ("agent" or "project") and what is not folded yet."""
+        return SummaryQuerySet(self.model, using=self._db).at_grain(grain)
+
+
+def _sum() -> models.BigIntegerField[int, int]:
+    return models.BigIntegerField(default=0)
+
+
+def _decimal_sum() -> models.DecimalField:  # type: ignore[type-arg]
+    return models.DecimalField(max_digits=36, decimal_places=12, default=0)
+
+
+class DailyCostSummary(models.Model):
+    """Sums of the ledger per day and dimension, at three grains: pending, agent, project.
+
+    Its foreign keys have no constraint: the ledger rows that it adds up have, and checking twice is dear.
+    """
+
+    grain = models.CharField(max_length=8, choices=[(g, g) for g in (PENDING, AGENT, PROJECT)])
+    dimensions_hash = models.UUIDField(
+        null=True, blank=True, editable=False, help_text=_("SHA-256 of the dimensions, 128 bits; NULL while pending.")
+    )
+    day = models.DateField(help_text=_("The organization's local date."))
+    organization = models.ForeignKey(
+        Organization, on_delete=models.PROTECT, related_name="+", db_index=False, db_constraint=False
+    )
+    project = models.ForeignKey(
+        Project, on_delete=models.PROTECT, null=True, blank=True, related_name="+", db_index=False, db_constraint=False
+    )
+    agent = models.ForeignKey(
+        Agent, on_delete=models.PROTECT, null=True, blank=True, related_name="+", db_index=False, db_constraint=False
+    )
+    sprint = dimension_field()
+    workflow = dimension_field()
+    endpoint = dimension_field()
+    provider = dimension_field(max_length=100)
+    model = dimension_field()
+    resource_type = dimension_field(max_length=50)
+
+    calls = _sum()
+    errors = _sum()
+    unpriced_calls = _sum()
+    input_tokens = _sum()
+    output_tokens = _sum()
+    cache_read_tokens = _sum()
+    cache_write_tokens = _sum()
+    cache_write_1h_tokens = _sum()
+    input_audio_tokens = _sum()
+    output_audio_tokens = _sum()
+    reasoning_tokens = _sum()
+    latency_ms = _sum()
+    amount = _decimal_sum()
+    cost_usd = _decimal_sum()
+    cost_reported_usd = _decimal_sum()
+    cost_estimated_usd = _decimal_sum()
+    saving_usd = _decimal_sum()
+
+    objects = SummaryManager()
+    all_grains: ClassVar[models.Manager[DailyCostSummary]] = models.Manager()
+
+    class Meta:
+        """Reads go by organization, grain and day."""
+
+        verbose_name = _("daily cost summary")
+        verbose_name_plural = _("daily cost summaries")
+        base_manager_name = "all_grains"
+        default_manager_name = "objects"
+        indexes: ClassVar = [
+            models.Index(fields=["organization", "grain", "day"], name="costtrack_summary_org_grain"),
+            models.Index(fields=["grain", "day"], name="costtrack_summary_grain_day"),
+        ]
+        constraints: ClassVar = [
+            models.UniqueConstraint(
+                fields=["organization", "grain", "day", "dimensions_hash"],
+                condition=~Q(grain=PENDING),
+                name="costtrack_summary_unique",
+            ),
+            models.CheckConstraint(
+                condition=Q(grain=PENDING, dimensions_hash__isnull=True)
+                | Q(grain__in=[AGENT, PROJECT], dimensions_hash__isnull=False),
+                name="costtrack_summary_grain_known",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        """Day and model."""
+        return f"{self.day} {self.model or self.resource_type}"
