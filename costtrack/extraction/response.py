@@ -1,0 +1,48 @@
+"""`extract`: what one response, of any provider and any SDK, tells about its usage."""
+
+from __future__ import annotations
+
+from costtrack.extraction.counts import UsageReader, shown
+from costtrack.extraction.extracted import Extracted
+from costtrack.extraction.fields import read
+from costtrack.extraction.locate import locate
+from costtrack.extraction.openai_usage import read_total
+from costtrack.extraction.origin import choose_model, finish_reason_of, provider_of, reported_model, response_id_of
+from costtrack.extraction.reported_cost import reported_cost_of
+from costtrack.extraction.service_tier import service_tier_of
+
+
+def extract(response: object, *, provider: str = "", model: str = "") -> Extracted:
+    """Tokens, model, id and cost of a response given as dict or object. Never raises on what a provider sent.
+
+    `provider` and `model` are the caller's: his provider wins over the body's, the body's model over his, except
+    on Bedrock. Only the fields needed are read, never prompts or completions.
+    """
+    located = locate(response)
+    body = located.body if located else response
+    usage = located.usage if located else None
+    provider = provider or provider_of(response, located)
+    chosen_model = choose_model(reported=reported_model(response, body), given=model, provider=provider)
+    reader = UsageReader(model=chosen_model)
+    tokens = located.read_tokens(located.usage, reader) if located else None
+    if located and located.read_tokens is read_total and read(body, "choices") is not None:
+        reader.adjust("only total_tokens is told: all of it is taken as input")
+    problems = reader.problems
+    if tokens is None and not problems:
+        unread = read(response, "usage")
+        if unread is not None:
+            problems.append(f"usage is {shown(unread)} and holds no token count")
+    cost, cost_problem = reported_cost_of(response, body, usage, provider=provider)
+    if cost_problem:
+        problems.append(cost_problem)
+    return Extracted(
+        tokens=tokens,
+        model=chosen_model,
+        provider=provider,
+        response_id=response_id_of(response, body),
+        reported_cost_usd=cost,
+        service_tier=service_tier_of(body, usage) or (service_tier_of(response, None) if body is not response else ""),
+        finish_reason=finish_reason_of(body) or (finish_reason_of(response) if body is not response else ""),
+        is_adjusted=reader.is_adjusted,
+        problems=tuple(problems),
+    )
