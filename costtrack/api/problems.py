@@ -1,0 +1,55 @@
+"""Errors as problem documents (RFC 9457, application/problem+json), set by each view, never for the whole host."""
+
+from __future__ import annotations
+
+import json
+from http import HTTPStatus
+from typing import Any
+
+from django.core.exceptions import PermissionDenied
+from django.http import Http404, HttpResponse
+from rest_framework import exceptions
+from rest_framework.views import set_rollback
+
+from costtrack.reporting.parameters import InvalidParameter
+
+
+def problem_response(error: Exception, context: dict[str, Any]) -> HttpResponse | None:
+    """The problem document of an error that is the caller's; None for any other, which then is a 500 as usual.
+
+    `type` is about:blank, so `title` is the status's own phrase; `detail` says what was seen and expected. A bad
+    parameter is named in `parameter`.
+    """
+    extra: dict[str, str] = {}
+    if isinstance(error, InvalidParameter):
+        extra["parameter"] = error.parameter
+        error = exceptions.ParseError(str(error))
+    elif isinstance(error, Http404):
+        error = exceptions.NotFound(str(error) or None)
+    elif isinstance(error, PermissionDenied):
+        error = exceptions.PermissionDenied(str(error) or None)
+    if not isinstance(error, exceptions.APIException):
+        return None
+    set_rollback()
+    status = error.status_code
+    problem = {
+        "type": "about:blank",
+        "title": HTTPStatus(status).phrase,
+        "status": status,
+        "detail": _text(error.detail),
+        **extra,
+    }
+    response = HttpResponse(json.dumps(problem), status=status, content_type="application/problem+json")
+    if header := getattr(error, "auth_header", None):
+        response["WWW-Authenticate"] = header
+    if wait := getattr(error, "wait", None):
+        response["Retry-After"] = str(int(wait))
+    return response
+
+
+def _text(detail: object) -> str:
+    if isinstance(detail, dict):
+        return " ".join(f"{name}: {_text(value)}" for name, value in detail.items())
+    if isinstance(detail, list):
+        return " ".join(map(_text, detail))
+    return str(detail)

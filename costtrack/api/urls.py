@@ -1,0 +1,25 @@
+"""The endpoints' paths, each with and without a slash at its end.
+
+A host mounts them: `path("api/costs/", include("costtrack.api.urls"))`.
+"""
+
+from __future__ import annotations
+
+from django.urls import re_path
+
+from costtrack.api import views
+
+app_name = "costtrack_api"
+
+urlpatterns = [
+    re_path(r"^daily/?\Z", views.DailyView.as_view(), name="daily"),
+    re_path(r"^weekly/?\Z", views.WeeklyView.as_view(), name="weekly"),
+    re_path(r"^monthly/?\Z", views.MonthlyView.as_view(), name="monthly"),
+    re_path(r"^conversation/(?P<conversation_id>.+?)/?\Z", views.ConversationView.as_view(), name="conversation"),
+    re_path(r"^trend/?\Z", views.TrendView.as_view(), name="trend"),
+    re_path(r"^top-conversations/?\Z", views.TopConversationsView.as_view(), name="top-conversations"),
+    re_path(r"^report/daily/?\Z", views.DailyReportView.as_view(), name="report-daily"),
+    re_path(r"^report/monthly/?\Z", views.MonthlyReportView.as_view(), name="report-monthly"),
+    re_path(r"^entity/(?P<entity_type>[^/]+)/?\Z", views.EntityTypeView.as_view(), name="entity-type"),
+    re_path(r"^entity/(?P<entity_type>[^/]+)/(?P<entity_id>.+?)/?\Z", views.EntityView.as_view(), name="entity"),
+]

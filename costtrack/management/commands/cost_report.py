@@ -1,0 +1,84 @@
+"""`manage.py cost_report`: what a day, a week or a month cost."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.utils import timezone
+
+from costtrack.conf import settings
+from costtrack.models import Organization
+from costtrack.reporting.markdown import markdown_report
+from costtrack.reporting.parameters import InvalidParameter, parse_day, parse_text
+from costtrack.reporting.report import CostReport, ReportKind, cost_report
+from costtrack.reporting.shapes import full_report_shape
+from costtrack.reporting.table import table_report
+from costtrack.reporting.zones import reporting_zone
+
+SHOWN_SLUGS = 20
+
+
+def json_report(report: CostReport) -> str:
+    """The report as JSON; money is decimal strings."""
+    return json.dumps(full_report_shape(report), indent=2, ensure_ascii=False) + "\n"
+
+
+RENDERERS = {"markdown": markdown_report, "json": json_report, "table": table_report}
+
+
+class Command(BaseCommand):
+    """Prints the cost report of a period."""
+
+    help = (
+        "Prints what a day, a week (from Monday) or a calendar month cost: totals, costs by model and by endpoint, "
+        "the dearest first. Example: manage.py cost_report monthly --date 2023-11-16 --organization acme"
+    )
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        """The period, the day in it, the organization, the format."""
+        parser.add_argument(
+            "period", choices=[kind.value for kind in ReportKind], help="how long a period to report on"
+        )
+        parser.add_argument(
+            "--date",
+            metavar="YYYY-MM-DD",
+            help="any day of the period (default: today, in the time zone of the organization)",
+        )
+        parser.add_argument("--organization", metavar="SLUG", help="only this organization (default: all together)")
+        parser.add_argument(
+            "--format",
+            choices=list(RENDERERS),
+            default="markdown",
+            help="markdown (default), table for a terminal, or json with exact decimal strings",
+        )
+
+    def handle(self, **options: Any) -> None:
+        """Parse, read, print."""
+        try:
+            day = None if options["date"] is None else parse_day("--date", options["date"])
+            slug = None if options["organization"] is None else parse_text("--organization", options["organization"])
+        except InvalidParameter as error:
+            raise CommandError(str(error)) from None
+        organization = None if slug is None else self._organization(slug)
+        zone = reporting_zone(organization)
+        report = cost_report(
+            ReportKind(options["period"]),
+            zone.day_of(timezone.now()) if day is None else day,
+            zone=zone,
+            organization=organization,
+        )
+        self.stdout.write(RENDERERS[options["format"]](report), ending="")
+
+    def _organization(self, slug: str) -> Organization:
+        organizations = Organization.objects.using(settings.database)
+        found = organizations.filter(slug=slug).first()
+        if found is None:
+            known = list(organizations.values_list("slug", flat=True)[: SHOWN_SLUGS + 1])
+            shown = ", ".join(known[:SHOWN_SLUGS]) + (", ..." if len(known) > SHOWN_SLUGS else "")
+            raise CommandError(
+                f"Organization {slug!r} does not exist. "
+                + (f"Known ones: {shown}." if known else "There are none yet: create one in the admin.")
+            )
+        return found

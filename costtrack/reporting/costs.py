@@ -1,0 +1,123 @@
+"""Sums of the daily summaries: in total, by a dimension, day by day. They equal the ledger at every moment.
+
+The project grain has fewer rows; it answers whatever its dimensions suffice for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+from django.db.models import F
+
+from costtrack.conf import settings
+from costtrack.domain.periods import DayRange
+from costtrack.models import Agent, DailyCostSummary, Organization, Project
+from costtrack.models.summaries import AGENT, PROJECT, PROJECT_DIMENSIONS, SummaryQuerySet
+from costtrack.reporting.breakdown import Breakdown, read_breakdown
+from costtrack.reporting.figures import CostLine, Figures, read_figures, summary_sums
+
+DIMENSIONS = {
+    "day": "day",
+    "organization": "organization_id",
+    "project": "project_id",
+    "agent": "agent_id",
+    "sprint": "sprint",
+    "workflow": "workflow",
+    "endpoint": "endpoint",
+    "provider": "provider",
+    "model": "model",
+    "resource_type": "resource_type",
+}
+"""What `costs_by` can sum by, and the column that it groups."""
+
+
+@dataclass(frozen=True, slots=True)
+class DayFigures:
+    """The figures of one local day."""
+
+    day: date
+    figures: Figures
+
+
+def summaries_of(
+    days: DayRange, *, organizations: Collection[Organization] | None = None, grain: str = PROJECT
+) -> SummaryQuerySet:
+    """The summaries of those days; None means every organization, an empty collection none."""
+    rows = DailyCostSummary.objects.db_manager(settings.database).at_grain(grain)
+    rows = rows.filter(day__gte=days.start, day__lt=days.end)
+    return rows if organizations is None else rows.filter(organization__in=organizations)
+
+
+def totals(days: DayRange, *, organizations: Collection[Organization] | None = None) -> Figures:
+    """What everything in those days adds up to (one query)."""
+    row = summaries_of(days, organizations=organizations).aggregate(**summary_sums())
+    return read_figures(row, using=settings.database)
+
+
+def breakdown_of(days: DayRange, *, organizations: Collection[Organization] | None = None) -> Breakdown:
+    """The totals of those days with their parts by model and by endpoint (one query)."""
+    rows = summaries_of(days, organizations=organizations).values("model", "endpoint").annotate(**summary_sums())
+    return read_breakdown(rows.order_by(), using=settings.database)
+
+
+def costs_by(
+    dimension: str,
+    days: DayRange,
+    *,
+    organizations: Collection[Organization] | None = None,
+    limit: int | None = None,
+) -> tuple[CostLine, ...]:
+    """One line per value of a dimension (a key of DIMENSIONS), dearest first, equal ones by name; days in order.
+
+    A project is named `organization/project`, an agent `organization/project/agent`, because a slug is unique
+    under its parent only. Raises ValueError for any other dimension. One query, and one more for names of tables.
+    """
+    if dimension not in DIMENSIONS:
+        raise ValueError(f"dimension: got {dimension!r}, expected one of {', '.join(DIMENSIONS)}.")
+    column = DIMENSIONS[dimension]
+    grain = PROJECT if column in PROJECT_DIMENSIONS else AGENT
+    rows = summaries_of(days, organizations=organizations, grain=grain).values(column).annotate(**summary_sums())
+    order = (column,) if dimension == "day" else (F("sum_cost_usd").desc(nulls_last=True), column)
+    found = list(rows.order_by(*order)[:limit])
+    names = _names(dimension, {row[column] for row in found})
+    lines = [CostLine(names[row[column]], read_figures(row, using=settings.database)) for row in found]
+    if dimension != "day":
+        lines.sort(key=lambda line: (-line.figures.cost_usd, line.name))
+    return tuple(lines)
+
+
+def trend(days: DayRange, *, organizations: Collection[Organization] | None = None) -> tuple[DayFigures, ...]:
+    """Every day of the range in order, days without usage included (one query)."""
+    rows = summaries_of(days, organizations=organizations).values("day").annotate(**summary_sums()).order_by()
+    found = {row["day"]: read_figures(row, using=settings.database) for row in rows}
+    return tuple(DayFigures(day, found.get(day, Figures())) for day in days.days())
+
+
+def top_agents(
+    days: DayRange, *, limit: int = 10, organizations: Collection[Organization] | None = None
+) -> tuple[CostLine, ...]:
+    """The agents that cost most, named `organization/project/agent`; "" is usage without an agent."""
+    return costs_by("agent", days, organizations=organizations, limit=limit)
+
+
+def _names(dimension: str, values: set[Any]) -> dict[Any, str]:
+    """How each value of a dimension is written; usage without one is ""."""
+    names: dict[Any, str] = {None: ""}
+    ids = values - {None}
+    if dimension == "organization":
+        found = Organization.objects.using(settings.database).filter(pk__in=ids).values_list("pk", "slug")
+        names.update(found)
+    elif dimension == "project":
+        projects = Project.objects.using(settings.database).filter(pk__in=ids)
+        for pk, *path in projects.values_list("pk", "organization__slug", "slug"):
+            names[pk] = "/".join(path)
+    elif dimension == "agent":
+        agents = Agent.objects.using(settings.database).filter(pk__in=ids)
+        for pk, *path in agents.values_list("pk", "project__organization__slug", "project__slug", "slug"):
+            names[pk] = "/".join(path)
+    else:
+        names.update((value, str(value)) for value in ids)
+    return names

@@ -1,0 +1,135 @@
+"""Figures: the sums of a set of summaries or ledger rows, as one frozen value."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, fields
+from decimal import ROUND_HALF_EVEN, Context, Decimal, localcontext
+from typing import Any
+
+from django.db import connections
+from django.db.models import Q, Sum
+
+from costtrack.domain.events import CostSource
+from costtrack.domain.money import COST_PLACES, EXACT, decimal_from_database
+
+NO_MONEY = Decimal(0)
+SQLITE_PLACES = 9
+"""SQLite adds up as floats: there sums are good to a nano-dollar."""
+ROUNDING = Context(prec=60, rounding=ROUND_HALF_EVEN)
+
+
+def rounded(value: Decimal, *, places: int) -> Decimal:
+    """The value at that many decimals, half-even, whatever the ambient context."""
+    return value.quantize(Decimal(1).scaleb(-places), context=ROUNDING)
+
+
+def mean(total: Decimal, count: int, *, places: int) -> Decimal:
+    """Total by count at that many decimals; 0 where there is nothing to divide by."""
+    return rounded(ROUNDING.divide(total, Decimal(count)), places=places) if count > 0 else NO_MONEY
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Figures:
+    """Sums of what happened and what it cost. All are signed: corrections are rows with negative figures."""
+
+    calls: int = 0
+    errors: int = 0
+    unpriced_calls: int = 0
+    """Calls whose price is unknown; `cost_usd` says nothing about them, so show this beside it."""
+    input_tokens: int = 0
+    output_tokens: int = 0
+    cache_read_tokens: int = 0
+    cache_write_tokens: int = 0
+    cache_write_1h_tokens: int = 0
+    input_audio_tokens: int = 0
+    output_audio_tokens: int = 0
+    reasoning_tokens: int = 0
+    latency_ms: int = 0
+    amount: Decimal = NO_MONEY
+    """Units of the resource type: it means something within one resource type only."""
+    cost_usd: Decimal = NO_MONEY
+    cost_reported_usd: Decimal = NO_MONEY
+    cost_estimated_usd: Decimal = NO_MONEY
+    saving_usd: Decimal = NO_MONEY
+
+    @property
+    def total_tokens(self) -> int:
+        """Input plus output."""
+        return self.input_tokens + self.output_tokens
+
+    @property
+    def known_cost_usd(self) -> Decimal | None:
+        """The cost, or None where not one of the calls has a price: an unknown price is no price of 0."""
+        return None if 0 < self.calls <= self.unpriced_calls and not self.cost_usd else self.cost_usd
+
+    @property
+    def average_cost_usd(self) -> Decimal:
+        """Cost per call at 12 decimals, half-even; 0 without calls."""
+        return mean(self.cost_usd, self.calls, places=COST_PLACES)
+
+    @property
+    def average_tokens(self) -> Decimal:
+        """Tokens per call at 2 decimals, half-even; 0 without calls."""
+        return mean(Decimal(self.total_tokens), self.calls, places=2)
+
+    @property
+    def average_latency_ms(self) -> Decimal:
+        """Milliseconds per call at 2 decimals, half-even; 0 without calls."""
+        return mean(Decimal(self.latency_ms), self.calls, places=2)
+
+
+@dataclass(frozen=True, slots=True)
+class CostLine:
+    """The figures of one value of a dimension: of one model, one endpoint, one day."""
+
+    name: str
+    """The value; "" where usage was not attributed to any."""
+    figures: Figures
+
+
+FIGURES = tuple(field.name for field in fields(Figures))
+LEDGER_FILTERS = {
+    "cost_reported_usd": Q(cost_source=CostSource.REPORTED.value),
+    "cost_estimated_usd": Q(cost_source=CostSource.ESTIMATED.value),
+}
+
+
+def summary_sums() -> dict[str, Sum]:
+    """The aggregates of a query over DailyCostSummary that `read_figures` reads."""
+    return {f"sum_{name}": Sum(name) for name in FIGURES}
+
+
+def ledger_sums() -> dict[str, Sum]:
+    """The aggregates of a query over ResourceUsage that `read_figures` reads."""
+    sums = {f"sum_{name}": Sum(name) for name in FIGURES if name not in LEDGER_FILTERS}
+    return sums | {f"sum_{name}": Sum("cost_usd", filter=only) for name, only in LEDGER_FILTERS.items()}
+
+
+def read_figures(row: Mapping[str, Any], *, using: str) -> Figures:
+    """The figures of one row of such a query; sums over no rows are 0."""
+    is_exact = connections[using].vendor != "sqlite"
+    values: dict[str, Any] = {}
+    for name in FIGURES:
+        value = row[f"sum_{name}"]
+        if name == "amount" or name.endswith("_usd"):
+            money = decimal_from_database(value)
+            values[name] = money if is_exact else rounded(money, places=SQLITE_PLACES)
+        else:
+            values[name] = int(value or 0)
+    return Figures(**values)
+
+
+def add_up(parts: Iterable[Figures]) -> Figures:
+    """The sum of several figures."""
+    listed = list(parts)
+    if not listed:
+        return Figures()
+    with localcontext(EXACT):
+        return Figures(**{name: sum(getattr(part, name) for part in listed) for name in FIGURES})
+
+
+def dearest_first(named: Mapping[str, Iterable[Figures]]) -> tuple[CostLine, ...]:
+    """One line per name, the dearest first, equal ones by name."""
+    lines = (CostLine(name, add_up(parts)) for name, parts in named.items())
+    return tuple(sorted(lines, key=lambda line: (-line.figures.cost_usd, line.name)))

@@ -1,0 +1,61 @@
+"""The daily, weekly and monthly cost report as a value; markdown, table and shapes render it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date, datetime
+from enum import StrEnum
+
+from costtrack.domain.periods import DayRange, ZoneHistory, day_range, month_range, week_range
+from costtrack.models import Organization
+from costtrack.reporting.breakdown import Breakdown
+from costtrack.reporting.costs import breakdown_of
+
+
+class ReportKind(StrEnum):
+    """How long a period is."""
+
+    DAILY = "daily"
+    WEEKLY = "weekly"
+    """From Monday to Sunday."""
+    MONTHLY = "monthly"
+    """A calendar month."""
+
+
+RANGES = {ReportKind.DAILY: day_range, ReportKind.WEEKLY: week_range, ReportKind.MONTHLY: month_range}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CostReport:
+    """What a period cost, in total, by model and by endpoint."""
+
+    kind: ReportKind
+    days: DayRange
+    period_start: datetime
+    """The period's first instant, with the reporting zone's offset; take both to UTC to subtract them."""
+    period_end: datetime
+    """The first instant after the period, likewise."""
+    organization: str
+    """A slug; "" means all organizations."""
+    breakdown: Breakdown
+
+    @property
+    def title(self) -> str:
+        """For example `Daily Cost Report - 2023-11-16`; a week is named by its Monday, a month as 2023-11."""
+        name = f"{self.days.start:%Y-%m}" if self.kind is ReportKind.MONTHLY else self.days.start.isoformat()
+        return f"{self.kind.capitalize()} Cost Report - {name}"
+
+
+def cost_report(
+    kind: ReportKind, day: date, *, zone: ZoneHistory, organization: Organization | None = None
+) -> CostReport:
+    """The report of the period that holds `day`, of one organization or of all (one query)."""
+    days = RANGES[kind](day)
+    return CostReport(
+        kind=kind,
+        days=days,
+        period_start=zone.start_of(days.start),
+        period_end=zone.start_of(days.end),
+        organization="" if organization is None else organization.slug,
+        breakdown=breakdown_of(days, organizations=None if organization is None else [organization]),
+    )

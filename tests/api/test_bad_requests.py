@@ -1,0 +1,164 @@
+from __future__ import annotations
+
+from urllib.parse import quote
+
+import pytest
+from django.test import Client
+from rest_framework.exceptions import Throttled
+
+from costtrack.api.views import TrendView
+from tests.reporting.booked import book, organization
+
+pytestmark = pytest.mark.django_db
+
+DATED = ["daily", "weekly", "monthly", "report/daily", "report/monthly"]
+ALL = [*DATED, "conversation/t1", "trend", "top-conversations", "entity/job", "entity/job/1"]
+NO_DAYS = [
+    "",
+    "garbage",
+    "%00",
+    "2023-11-16%00",
+    "0001-01-01",
+    "9999-12-31",
+    "1969-12-31",
+    "9001-01-01",
+    "%ff",
+    "2023-02-30",
+]
+
+
+def refused(staff: Client, path: str, *, parameter: str) -> str:
+    """The detail of the 400 that the path answers."""
+    response = staff.get(f"/api/costs/{path}")
+    assert response.status_code == 400, path
+    assert response["Content-Type"] == "application/problem+json"
+    problem = response.json()
+    assert (problem["type"], problem["title"], problem["status"]) == ("about:blank", "Bad Request", 400)
+    assert problem["parameter"] == parameter
+    assert problem["detail"].startswith(f"{parameter}: got ")
+    assert ", expected " in problem["detail"]
+    return str(problem["detail"])
+
+
+@pytest.mark.parametrize("path", DATED)
+@pytest.mark.parametrize("value", NO_DAYS)
+def test_no_date_is_a_400(staff: Client, path: str, value: str) -> None:
+    refused(staff, f"{path}?target_date={value}", parameter="target_date")
+
+
+@pytest.mark.parametrize("path", DATED)
+@pytest.mark.parametrize("value", ["1970-01-01", "9000-12-31"])
+@pytest.mark.parametrize("zone", ["Pacific/Kiritimati", "Etc/GMT+12"])
+def test_the_first_and_last_days_overflow_nowhere(staff: Client, path: str, value: str, zone: str) -> None:
+    organization("acme", zone)
+    assert staff.get(f"/api/costs/{path}?target_date={value}").status_code == 200
+
+
+@pytest.mark.parametrize("value", ["0", "366", "-1", "", "x", "1.5", "%00", "30%00", "9" * 5000])
+def test_days_out_of_range_are_a_400(staff: Client, value: str) -> None:
+    detail = refused(staff, f"trend?days={value}", parameter="days")
+    assert detail.endswith("expected a whole number from 1 to 365.")
+    assert len(detail) < 200
+
+
+@pytest.mark.parametrize("path", ["top-conversations", "entity/job"])
+@pytest.mark.parametrize("value", ["0", "101", "-1", "", "x", "%00"])
+def test_limits_out_of_range_are_a_400(staff: Client, path: str, value: str) -> None:
+    refused(staff, f"{path}?limit={value}", parameter="limit")
+
+
+@pytest.mark.parametrize("name", ["period_start", "period_end"])
+@pytest.mark.parametrize(
+    "value", [*NO_DAYS, "2023-11-16T00:00:00", "2023-11-16T01:00:00Z", "0001-01-01T00:00:00%2B14:00"]
+)
+def test_no_edge_of_a_period_is_a_400(staff: Client, name: str, value: str) -> None:
+    refused(staff, f"top-conversations?{name}={value}", parameter=name)
+
+
+@pytest.mark.parametrize("end", ["2023-11-16", "2023-11-15"])
+def test_a_period_that_ends_before_it_begins_is_a_400(staff: Client, end: str) -> None:
+    refused(staff, f"top-conversations?period_start=2023-11-16&period_end={end}", parameter="period_end")
+
+
+@pytest.mark.parametrize("path", ALL)
+@pytest.mark.parametrize("value", ["", "%00", "acme%00", "x" * 201])
+def test_what_is_no_organization_s_slug_is_a_400(staff: Client, path: str, value: str) -> None:
+    refused(staff, f"{path}?organization={value}", parameter="organization")
+
+
+@pytest.mark.parametrize("path", ALL)
+@pytest.mark.parametrize("value", ["globex", "ACME", "%ff", "' OR 1=1 --", "../acme"])
+def test_an_unknown_organization_is_a_404(staff: Client, path: str, value: str) -> None:
+    organization("acme")
+    response = staff.get(f"/api/costs/{path}?organization={quote(value, safe='%')}")
+    assert response.status_code == 404
+    assert response["Content-Type"] == "application/problem+json"
+    assert response.json()["detail"].startswith("organization: got ")
+
+
+@pytest.mark.parametrize(
+    ("path", "name"),
+    [
+        *((path, "target_date") for path in DATED),
+        *((path, "organization") for path in ALL),
+        ("trend", "days"),
+        ("top-conversations", "limit"),
+        ("top-conversations", "period_start"),
+        ("top-conversations", "period_end"),
+    ],
+)
+def test_a_parameter_given_twice_is_a_400(staff: Client, path: str, name: str) -> None:
+    assert "one value" in refused(staff, f"{path}?{name}=1&{name}=2", parameter=name)
+
+
+@pytest.mark.parametrize(
+    ("path", "parameter"),
+    [
+        ("conversation/%00", "conversation_id"),
+        ("conversation/t1%00", "conversation_id"),
+        (f"conversation/{'x' * 201}", "conversation_id"),
+        ("entity/%00", "entity_type"),
+        ("entity/job/%00/", "entity_id"),
+    ],
+)
+def test_an_id_that_cannot_exist_is_a_400(staff: Client, path: str, parameter: str) -> None:
+    refused(staff, path, parameter=parameter)
+
+
+@pytest.mark.parametrize(
+    "path", ["daily%00", "%00", "daily%0A", "conversation/", "conversation/%0A", "nothing", "report"]
+)
+def test_other_paths_are_a_404(staff: Client, path: str) -> None:
+    assert staff.get(f"/api/costs/{path}").status_code == 404
+
+
+@pytest.mark.parametrize("path", ALL)
+def test_unknown_parameters_are_ignored(staff: Client, path: str) -> None:
+    book(organization(), "1", thread_id="t1", entity_type="job", entity_id="1")
+    assert staff.get(f"/api/costs/{path}?colour=%00&page=-1").status_code == 200
+
+
+@pytest.mark.parametrize("path", ALL)
+def test_a_format_that_is_not_served_is_a_406(staff: Client, path: str) -> None:
+    response = staff.get(f"/api/costs/{path}", headers={"Accept": "image/png"})
+    assert response.status_code == 406
+    assert response["Content-Type"] == "application/problem+json"
+
+
+def test_a_throttled_client_is_told_when_to_come_back(staff: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(self: TrendView, request: object) -> None:
+        raise Throttled(wait=7)
+
+    monkeypatch.setattr(TrendView, "check_throttles", refuse)
+    response = staff.get("/api/costs/trend")
+    assert (response.status_code, response["Retry-After"]) == (429, "7")
+    assert response["Content-Type"] == "application/problem+json"
+
+
+def test_a_fault_of_ours_is_no_problem_document(staff: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*args: object, **options: object) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr("costtrack.api.views.trend", fail)
+    with pytest.raises(ZeroDivisionError):
+        staff.get("/api/costs/trend")
