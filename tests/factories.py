@@ -7,13 +7,22 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
+from django.db import connection
+
 from costtrack.domain.events import Attribution, UsageEvent
+from costtrack.domain.money import decimal_from_database
 from costtrack.domain.tokens import TOKEN_FIELDS, TokenUsage
 from costtrack.models import Organization, Rate
 from costtrack.pricing.ratebook import forget_rates
 
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
 _numbers = itertools.count(1)
+
+
+def summed(value: Any) -> Decimal:
+    """A sum that the database made: exact on PostgreSQL; SQLite adds floats, which are right to a nano-dollar."""
+    found = decimal_from_database(value)
+    return found if connection.vendor == "postgresql" else found.quantize(Decimal("1e-9"))
 
 
 def make_organization(slug: str = "acme", **fields: Any) -> Organization:

@@ -17,12 +17,11 @@ from hypothesis import HealthCheck, settings
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 
 from costtrack.aggregation import fold_pending, rebuild_summaries, verify_books
-from costtrack.domain.money import decimal_from_database
 from costtrack.exceptions import InvalidCorrection
 from costtrack.metering.corrections import adjust_usage, price_late, void_usage
 from costtrack.metering.ledger import RecordStatus, record_events
 from costtrack.models import DailyCostSummary, ResourceUsage
-from tests.factories import NOON, make_event, make_organization, make_rate
+from tests.factories import NOON, make_event, make_organization, make_rate, summed
 
 PRICE_IN, PRICE_OUT = 3, 15
 
@@ -85,10 +84,8 @@ class Books(RuleBasedStateMachine):
         assert result.status == RecordStatus.RECORDED
         assert result.usage_id
         expected = Decimal(tokens[0] * PRICE_IN + tokens[1] * PRICE_OUT) / 1_000_000
-        if not is_priced and not (has_failed and not sum(tokens)):
-            expected_cost = None
-        else:
-            expected_cost = expected
+        is_known = is_priced or (has_failed and not sum(tokens))
+        expected_cost = expected if is_known else None
         assert result.cost_usd == expected_cost
         self.cost[result.usage_id] = expected_cost
         self.calls += 1
@@ -157,10 +154,10 @@ class Books(RuleBasedStateMachine):
             sums = DailyCostSummary.objects.at_grain(grain).aggregate(
                 cost=Sum("cost_usd"), calls=Sum("calls"), unpriced=Sum("unpriced_calls")
             )
-            assert decimal_from_database(sums["cost"]) == cost
+            assert summed(sums["cost"]) == cost
             assert (sums["calls"] or 0, sums["unpriced"] or 0) == (self.calls, unpriced)
         ledger = ResourceUsage.objects.aggregate(cost=Sum("cost_usd"), calls=Sum("calls"))
-        assert decimal_from_database(ledger["cost"]) == cost
+        assert summed(ledger["cost"]) == cost
         assert (ledger["calls"] or 0) == self.calls
 
 

@@ -9,11 +9,10 @@ from django.core.management import CommandError, call_command
 from django.db.models import Sum
 
 from costtrack.aggregation import fold_pending, rebuild_summaries, verify_books
-from costtrack.domain.money import decimal_from_database
 from costtrack.metering.ledger import record_events
 from costtrack.models import DailyCostSummary
 from costtrack.models.summaries import SUMS
-from tests.factories import NOON, make_event, make_organization, make_rate
+from tests.factories import NOON, make_event, make_organization, make_rate, summed
 
 pytestmark = pytest.mark.django_db
 
@@ -40,7 +39,7 @@ def book_some() -> None:
 
 def sums(grain: str = "agent") -> dict[str, Decimal]:
     found = DailyCostSummary.objects.at_grain(grain).aggregate(**{f"of_{name}": Sum(name) for name in SUMS})
-    return {name: decimal_from_database(found[f"of_{name}"]) for name in SUMS}
+    return {name: summed(found[f"of_{name}"]) for name in SUMS}
 
 
 def test_reports_are_the_same_before_between_and_after_folds() -> None:
@@ -83,7 +82,7 @@ def test_a_plain_sum_by_a_host_is_right() -> None:
     fold_pending()
     book_some()
     total = DailyCostSummary.objects.aggregate(total=Sum("cost_usd"))["total"]
-    assert decimal_from_database(total) == Decimal("0.59")
+    assert summed(total) == Decimal("0.59")
 
 
 def test_dimensions_that_would_read_the_same_side_by_side_stay_apart() -> None:

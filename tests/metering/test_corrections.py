@@ -123,7 +123,9 @@ def test_a_correction_says_why() -> None:
     assert void_usage(usage_id, reason="duplicate of ticket 7").reason == "duplicate of ticket 7"
 
 
-@pytest.mark.parametrize("bad", [{"cost_usd": "NaN"}, {"cost_usd": True}, {"amount": "Infinity"}, {"input_tokens": 1.5}])
+@pytest.mark.parametrize(
+    "bad", [{"cost_usd": "NaN"}, {"cost_usd": True}, {"amount": "Infinity"}, {"input_tokens": 1.5}]
+)
 def test_a_bad_figure_is_a_typed_error(bad: dict) -> None:
     with pytest.raises(InvalidUsage):
         adjust_usage(record(), reason="bad", **bad)

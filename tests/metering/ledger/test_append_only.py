@@ -98,7 +98,9 @@ def test_not_a_number_is_no_amount(usage: ResourceUsage) -> None:
         chosen = ", ".join("'NaN'" if column == "amount" else f'"{column}"' for column in columns)
         names = ", ".join(f'"{column}"' for column in columns)
         with connection.cursor() as cursor:
-            cursor.execute(f"INSERT INTO costtrack_resourceusage ({names}) SELECT {chosen} FROM costtrack_resourceusage")
+            cursor.execute(
+                f"INSERT INTO costtrack_resourceusage ({names}) SELECT {chosen} FROM costtrack_resourceusage"
+            )
 
     refused(insert, "costtrack_usage_amount_gte_0")
 
@@ -201,7 +203,7 @@ def test_slugs_and_memberships_are_unique(django_user_model) -> None:
     person = django_user_model.objects.create_user("someone")
     Membership.objects.create(user=person, organization=organization)
     for again in (
-        lambda: make_organization(),
+        make_organization,
         lambda: Membership.objects.create(user=person, organization=organization, role="admin"),
         lambda: Organization.objects.create(slug=""),
         lambda: Membership.objects.create(user=person, organization=make_organization("b"), role="owner"),
@@ -215,5 +217,6 @@ def test_a_folded_summary_is_unique_per_dimension(usage: ResourceUsage) -> None:
     DailyCostSummary.all_grains.create(organization=usage.organization, **values)
     with pytest.raises(IntegrityError), transaction.atomic():
         DailyCostSummary.all_grains.create(organization=usage.organization, **values)
+    pending = {**values, "grain": "pending"}
     with pytest.raises(IntegrityError), transaction.atomic():
-        DailyCostSummary.all_grains.create(organization=usage.organization, grain="pending", dimensions_hash="1" * 32, day=usage.day)
+        DailyCostSummary.all_grains.create(organization=usage.organization, **pending)

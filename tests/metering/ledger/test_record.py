@@ -66,9 +66,21 @@ def test_every_attribution_column_is_stored() -> None:
     assert row.metadata == {"finish_reason": "stop"}
 
 
-@pytest.mark.parametrize(
-    "text", ["tab\there", "line\nbreak", "carriage\rreturn", "back\\slash", "\\N", "a\\Nb", "\\.", "None", "ünïcödé 🙂", '"']
-)
+TEXTS = [
+    "tab\there",
+    "line\nbreak",
+    "carriage\rreturn",
+    "back\\slash",
+    "\\N",
+    "a\\Nb",
+    "\\.",
+    "None",
+    "ünïcödé 🙂",
+    '"',
+]
+
+
+@pytest.mark.parametrize("text", TEXTS)
 def test_any_text_comes_back_as_it_was(text: str) -> None:
     record_events([make_event(attribution={"endpoint": text, "tags": {"k": text}}, metadata={"k": [text]})])
     row = ResourceUsage.objects.get()

@@ -1,0 +1,112 @@
+"""`manage.py reprice_usage`: show, and on request book, what usage costs by the rates known now."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from datetime import timedelta
+from decimal import Decimal
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+
+from costtrack.conf import settings
+from costtrack.domain.money import EXACT, decimal_text, format_usd
+from costtrack.exceptions import InvalidCorrection
+from costtrack.management.arguments import aligned, iso_day
+from costtrack.metering.reprice import Repricing, apply_repricing, repricings
+from costtrack.models import Organization
+
+
+class Command(BaseCommand):
+    """Price unpriced usage after a rate arrived, or correct what a wrong rate has booked."""
+
+    help = (
+        "Shows which usage of the days --from to --to would cost something else by the rates known now, per model, "
+        "and the difference. Nothing changes unless --apply --reason TEXT is given: then each difference is booked as "
+        "an adjustment on the usage's own day. Costs that a provider reported are never touched. Typical use: a "
+        "rate arrived for usage that was unpriced (--unpriced-only)."
+    )
+
+    def add_arguments(self, parser: argparse.ArgumentParser) -> None:
+        """Declare the options."""
+        parser.add_argument("--from", dest="first", type=iso_day, required=True, metavar="DAY", help="first day")
+        parser.add_argument("--to", dest="last", type=iso_day, required=True, metavar="DAY", help="last day, included")
+        parser.add_argument("--organization", metavar="SLUG", help="only this organization")
+        parser.add_argument("--model", default="", help="only this model, as the ledger names it")
+        parser.add_argument("--unpriced-only", action="store_true", help="only usage that has no cost yet")
+        parser.add_argument("--apply", action="store_true", help="book the differences")
+        parser.add_argument("--reason", default="", help="why, and who asked for it; stored with every adjustment")
+        parser.add_argument("--json", action="store_true", help="print one JSON object")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        """Find, sum per model, apply where asked, print."""
+        if options["last"] < options["first"]:
+            raise CommandError(f"--to {options['last']} lies before --from {options['first']}.")
+        if options["apply"] and not options["reason"].strip():
+            raise CommandError("--apply needs --reason TEXT: it is stored with every adjustment.")
+        found = repricings(
+            start=options["first"],
+            end=options["last"] + timedelta(days=1),
+            organization_id=self._organization_id(options["organization"]),
+            model=options["model"],
+            unpriced_only=options["unpriced_only"],
+        )
+        per_model: dict[tuple[str, str], tuple[int, Decimal, Decimal]] = {}
+        applied = skipped = 0
+        for repricing in found:
+            _add(per_model, repricing)
+            if options["apply"]:
+                try:
+                    apply_repricing(repricing, reason=options["reason"])
+                    applied += 1
+                except InvalidCorrection as error:
+                    skipped += 1
+                    self.stderr.write(f"usage {repricing.usage_id}: {error}")
+        report = {
+            "models": [
+                {
+                    "provider": provider,
+                    "model": model,
+                    "usages": count,
+                    "booked_usd": decimal_text(booked),
+                    "cost_usd": decimal_text(cost),
+                    "difference_usd": decimal_text(cost - booked),
+                }
+                for (provider, model), (count, booked, cost) in sorted(per_model.items())
+            ],
+            "applied": applied,
+            "skipped": skipped,
+        }
+        self.stdout.write(json.dumps(report) if options["json"] else _as_text(report, applied=options["apply"]))
+
+    @staticmethod
+    def _organization_id(slug: str | None) -> int | None:
+        if slug is None:
+            return None
+        found = Organization.objects.using(settings.database).filter(slug=slug).values_list("id", flat=True).first()
+        if found is None:
+            raise CommandError(f"There is no organization {slug!r}.")
+        return found
+
+
+def _add(per_model: dict[tuple[str, str], tuple[int, Decimal, Decimal]], repricing: Repricing) -> None:
+    key = (repricing.provider, repricing.model)
+    count, booked, cost = per_model.get(key, (0, Decimal(0), Decimal(0)))
+    booked = EXACT.add(booked, repricing.booked_usd or Decimal(0))
+    per_model[key] = (count + 1, booked, EXACT.add(cost, repricing.cost_usd))
+
+
+def _as_text(report: dict[str, Any], *, applied: bool) -> str:
+    if not report["models"]:
+        return "Every usage of these days is booked at what it costs by the rates known now."
+    rows = [("provider", "model", "usages", "booked", "by known rates", "difference")]
+    for one in report["models"]:
+        money = [format_usd(Decimal(one[name]), 6) for name in ("booked_usd", "cost_usd", "difference_usd")]
+        rows.append((one["provider"], one["model"], f"{one['usages']:,}", money[0], money[1], money[2]))
+    ending = (
+        f"Booked {report['applied']:,} adjustment(s), skipped {report['skipped']:,}."
+        if applied
+        else "Nothing was changed. Book the differences with --apply --reason TEXT."
+    )
+    return f"{aligned(rows, numbers=frozenset({2, 3, 4, 5}))}\n{ending}"

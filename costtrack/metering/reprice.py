@@ -1,0 +1,138 @@
+"""Repricing: what usage would cost by the rates known now, against what is booked; and on request the adjustments.
+
+History stands: a stored cost never changes by itself. This is the explicit way, and it shows its difference first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+
+from django.db.models import QuerySet
+
+from costtrack.conf import settings
+from costtrack.domain.events import Attribution, CostSource, UsageEvent, UsageKind
+from costtrack.domain.money import EXACT, decimal_from_database
+from costtrack.domain.tokens import TOKEN_FIELDS, TokenUsage
+from costtrack.exceptions import InvalidUsage
+from costtrack.metering.corrections import adjust_usage, price_late
+from costtrack.models import ResourceUsage
+from costtrack.pricing.price import price_event
+from costtrack.pricing.ratebook import RateBook, current_ratebook
+
+CHUNK = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Repricing:
+    """A usage whose cost by the rates known now is another one than what is booked."""
+
+    usage_id: int
+    day: date
+    provider: str
+    model: str
+    booked_usd: Decimal | None
+    """None: it is unpriced so far."""
+    cost_usd: Decimal
+    rate_id: int | None
+
+    @property
+    def difference_usd(self) -> Decimal:
+        """What applying it adds to the books."""
+        return EXACT.subtract(self.cost_usd, self.booked_usd or Decimal(0))
+
+
+def repricings(
+    *,
+    start: date,
+    end: date,
+    organization_id: int | None = None,
+    model: str = "",
+    unpriced_only: bool = False,
+    using: str | None = None,
+) -> Iterator[Repricing]:
+    """The usages of the days `[start, end)` that would cost something else now. Reported costs are never repriced.
+
+    Memory stays flat, whatever the number of rows.
+    """
+    alias = using or settings.database
+    rows = ResourceUsage.objects.using(alias).filter(
+        kind=UsageKind.USAGE,
+        day__gte=start,
+        day__lt=end,
+        cost_source__in=[CostSource.UNPRICED] if unpriced_only else [CostSource.UNPRICED, CostSource.ESTIMATED],
+    )
+    if organization_id is not None:
+        rows = rows.filter(organization_id=organization_id)
+    if model:
+        rows = rows.filter(model=model)
+    book = current_ratebook(using=alias)
+    last_id = 0
+    while chunk := list(rows.filter(id__gt=last_id).order_by("id")[:CHUNK]):
+        last_id = chunk[-1].id
+        corrections = _corrections_of(chunk, alias)
+        for row in chunk:
+            found = _repricing(row, corrections.get(row.id, []), book)
+            if found is not None:
+                yield found
+
+
+def apply_repricing(repricing: Repricing, *, reason: str, using: str | None = None) -> ResourceUsage:
+    """Book the difference as an adjustment; the new row. Raises InvalidCorrection if it was corrected meanwhile."""
+    if repricing.booked_usd is None:
+        if repricing.rate_id is None:
+            raise InvalidUsage("rate_id", None, "the rate that prices the usage")
+        return price_late(
+            repricing.usage_id,
+            cost_usd=repricing.cost_usd,
+            rate_id=repricing.rate_id,
+            reason=reason,
+            using=using,
+        )
+    return adjust_usage(repricing.usage_id, cost_usd=repricing.difference_usd, reason=reason, using=using)
+
+
+def _corrections_of(rows: list[ResourceUsage], alias: str) -> dict[int, list[ResourceUsage]]:
+    corrections: dict[int, list[ResourceUsage]] = {}
+    found: QuerySet[ResourceUsage] = ResourceUsage.objects.using(alias).filter(
+        organization_id__in={row.organization_id for row in rows},
+        day__in={row.day for row in rows},
+        corrects_id__in=[row.id for row in rows],
+    )
+    for row in found:
+        if row.corrects_id is not None:
+            corrections.setdefault(row.corrects_id, []).append(row)
+    return corrections
+
+
+def _repricing(row: ResourceUsage, corrections: list[ResourceUsage], book: RateBook) -> Repricing | None:
+    if any(one.kind == UsageKind.VOID or one.cost_source == CostSource.REPORTED for one in corrections):
+        return None
+    counts = {name: sum(getattr(one, name) for one in (row, *corrections)) for name in TOKEN_FIELDS}
+    amount = sum((decimal_from_database(one.amount) for one in (row, *corrections)), Decimal(0))
+    try:
+        tokens = TokenUsage(**counts)
+    except InvalidUsage:
+        return None  # corrections left parts above their whole: nothing that could be priced
+    event = UsageEvent(
+        idempotency_key="",
+        occurred_at=row.occurred_at,
+        attribution=Attribution(),
+        resource_type=row.resource_type,
+        amount=amount,
+        tokens=tokens,
+        provider=row.provider,
+        gateway=row.gateway,
+        model=row.model,
+        service_tier=row.service_tier,
+        outcome=row.outcome,
+        usage_missing=row.usage_missing,
+    )
+    priced = price_event(event, organization_id=row.organization_id, book=book)
+    costs = [decimal_from_database(one.cost_usd) for one in (row, *corrections) if one.cost_usd is not None]
+    booked = sum(costs, Decimal(0)) if costs else None
+    if priced.cost_usd is None or priced.cost_usd == booked:
+        return None
+    return Repricing(row.id, row.day, row.provider, row.model, booked, priced.cost_usd, priced.rate_id)

@@ -1,0 +1,105 @@
+from __future__ import annotations
+
+import json
+from datetime import date
+from decimal import Decimal
+
+import pytest
+from django.core.management import CommandError, call_command
+
+from costtrack.aggregation import verify_books
+from costtrack.metering.corrections import void_usage
+from costtrack.metering.ledger import record_events
+from costtrack.metering.reprice import apply_repricing, repricings
+from costtrack.models import DailyCostSummary, ResourceUsage
+from tests.factories import NOON, make_event, make_organization, make_rate
+
+pytestmark = pytest.mark.django_db
+DAYS = {"start": date(2026, 11, 1), "end": date(2026, 12, 1)}
+
+
+@pytest.fixture(autouse=True)
+def acme() -> None:
+    make_organization()
+
+
+def unpriced_calls() -> int:
+    return sum(summary.unpriced_calls for summary in DailyCostSummary.objects.all())
+
+
+def test_a_rate_that_arrives_prices_what_waited_for_it() -> None:
+    [result] = record_events([make_event()])
+    assert (result.cost_usd, unpriced_calls()) == (None, 1)
+    assert list(repricings(**DAYS)) == []
+    make_rate()
+    [found] = repricings(**DAYS, unpriced_only=True)
+    assert (found.booked_usd, found.cost_usd, found.difference_usd) == (None, Decimal("0.0045"), Decimal("0.0045"))
+    row = apply_repricing(found, reason="rate arrived")
+    assert (row.kind, row.calls, row.cost_usd, row.reason) == ("adjustment", 0, Decimal("0.0045"), "rate arrived")
+    assert unpriced_calls() == 0
+    assert list(repricings(**DAYS)) == []
+    assert verify_books() == []
+
+
+def test_a_following_rate_that_begins_in_the_past_shows_its_difference_and_rewrites_nothing() -> None:
+    make_rate()
+    record_events([make_event()])
+    make_rate(per_million=("1", "5"), effective_from=NOON.replace(hour=0))
+    [found] = repricings(**DAYS)
+    # 1000 x 1 + 100 x 5 = 1500 per million against 4500
+    assert (found.booked_usd, found.cost_usd, found.difference_usd) == (
+        Decimal("0.0045"),
+        Decimal("0.0015"),
+        Decimal("-0.003"),
+    )
+    apply_repricing(found, reason="contract from the 20th")
+    assert ResourceUsage.objects.get(kind="usage").cost_usd == Decimal("0.0045")
+    assert sum(row.cost_usd or 0 for row in ResourceUsage.objects.all()) == Decimal("0.0015")
+    assert list(repricings(**DAYS)) == []
+
+
+def test_reported_costs_and_voided_usage_are_never_repriced() -> None:
+    record_events([make_event(reported_cost_usd=Decimal(1))])
+    [voided] = record_events([make_event()])
+    void_usage(voided.usage_id or 0, reason="test")
+    make_rate()
+    assert list(repricings(**DAYS)) == []
+
+
+def test_the_command_shows_first_and_books_only_when_told(capsys) -> None:
+    record_events([make_event(), make_event()])
+    make_rate()
+    days = ["--from", "2026-11-01", "--to", "2026-11-30"]
+    call_command("reprice_usage", *days)
+    shown = capsys.readouterr().out
+    assert "$0.009000" in shown
+    assert "Nothing was changed" in shown
+    assert unpriced_calls() == 2
+    call_command("reprice_usage", *days, "--apply", "--reason", "rate arrived", "--json")
+    report = json.loads(capsys.readouterr().out)
+    assert report["applied"] == 2
+    assert report["models"] == [
+        {
+            "provider": "openai",
+            "model": "test-model",
+            "usages": 2,
+            "booked_usd": "0",
+            "cost_usd": "0.009",
+            "difference_usd": "0.009",
+        }
+    ]
+    call_command("reprice_usage", *days)
+    assert "booked at what it costs" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "problem"),
+    [
+        (["--apply"], "needs --reason"),
+        (["--organization", "nobody"], "no organization 'nobody'"),
+        (["--to", "2026-10-01"], "lies before"),
+    ],
+)
+def test_the_command_explains_bad_arguments(arguments: list[str], problem: str) -> None:
+    with pytest.raises(CommandError, match=problem):
+        call_command("reprice_usage", "--from", "2026-11-01", "--to", "2026-11-30", *arguments)
