@@ -1,0 +1,63 @@
+"""The forms of rates and tiers: what the database would refuse is said beside its field."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from django import forms
+from django.core.validators import MinValueValidator
+from django.utils.translation import gettext_lazy as _
+
+from costtrack.domain.events import ServiceTier
+from costtrack.models import Rate, RateTier
+
+if TYPE_CHECKING:
+    RateModelForm = forms.ModelForm[Rate]
+    TierModelForm = forms.ModelForm[RateTier]
+else:
+    RateModelForm = TierModelForm = forms.ModelForm
+
+
+def refuse_negative_prices(form: forms.BaseForm) -> None:
+    """Let every price field of `form` name its own error, instead of the constraint's name above the form."""
+    for name, field in form.fields.items():
+        if name.endswith(("_usd", "_usd_per_million")):
+            field.validators.append(MinValueValidator(0, _("A price is 0 or more.")))
+            field.widget.attrs["min"] = "0"
+
+
+class RateForm(RateModelForm):
+    """One rate."""
+
+    service_tier = forms.ChoiceField(
+        choices=[(tier.value, tier.value) for tier in ServiceTier], initial=ServiceTier.STANDARD.value
+    )
+
+    class Meta:
+        model = Rate
+        exclude = ()
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        refuse_negative_prices(self)
+
+    def clean_aliases(self) -> list[str]:
+        """A list of texts; nothing entered is an empty list."""
+        aliases = self.cleaned_data["aliases"]
+        if aliases in (None, ""):
+            return []
+        if not isinstance(aliases, list) or not all(isinstance(alias, str) and alias.strip() for alias in aliases):
+            raise forms.ValidationError(_('Enter a list of model ids, like ["gpt-4o-latest", "chatgpt-4o"].'))
+        return aliases
+
+
+class TierForm(TierModelForm):
+    """One long-context tier."""
+
+    class Meta:
+        model = RateTier
+        exclude = ()
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        refuse_negative_prices(self)
