@@ -1,8 +1,6 @@
-"""For host projects' tests: `memory_log()` keeps what is metered in memory instead of the ledger.
+"""For host projects' tests: `with memory_log() as log:` keeps what is metered in memory instead of the ledger.
 
-    with memory_log() as log:
-        summarize(text)
-    assert [event.model for event in log] == ["gpt-4o"]
+Then `assert [event.model for event in log] == ["gpt-4o"]`, for one.
 """
 
 from costtrack.metering.memory import MemoryLog, memory_log

@@ -41,4 +41,4 @@ class Command(BaseCommand):
         for name, (task, minutes) in JOBS.items():
             interval, _ = IntervalSchedule.objects.get_or_create(every=minutes, period=IntervalSchedule.MINUTES)
             _, created = PeriodicTask.objects.get_or_create(name=name, defaults={"task": task, "interval": interval})
-            self.stdout.write(f"{name}: {'added, every ' + str(minutes) + ' minutes' if created else 'is scheduled already'}")
+            self.stdout.write(f"{name}: {f'added, every {minutes} minutes' if created else 'is scheduled already'}")
