@@ -1,22 +1,21 @@
-"""CostTrackMiddleware: what is metered in a request, or while its response streams, is attributed to it."""
+"""CostTrackMiddleware: what is metered in a request is attributed to it, sync and async alike."""
 
 from __future__ import annotations
 
 import asyncio
-import io
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 from asgiref.sync import async_to_sync, iscoroutinefunction
 from django.contrib.auth.models import User
-from django.http import FileResponse, HttpRequest, HttpResponse, StreamingHttpResponse
-from django.test import AsyncClient, Client, RequestFactory, override_settings
+from django.http import HttpRequest, HttpResponse
+from django.test import AsyncClient, Client, override_settings
 from django.urls import path
 
-from costtrack.domain.events import UsageEvent
 from costtrack.metering.context import attribute, current_attribution
 from costtrack.metering.memory import MemoryLog, memory_log
+from costtrack.metering.meter import meter
 from costtrack.metering.record import record_usage
 from costtrack.middleware import CostTrackMiddleware
 from costtrack.models import ResourceUsage
@@ -37,6 +36,17 @@ def meter_named(request: HttpRequest) -> HttpResponse:
         return meter_one(request)
 
 
+def meter_twice(request: HttpRequest) -> HttpResponse:
+    meter_one(request)
+    return meter_one(request)
+
+
+def use_meter(request: HttpRequest) -> HttpResponse:
+    with meter(model="m") as call:
+        call.set_usage(input_tokens=1)
+    return HttpResponse("ok")
+
+
 def meter_nothing(request: HttpRequest) -> HttpResponse:
     return HttpResponse("ok")
 
@@ -46,45 +56,13 @@ def fail(request: HttpRequest) -> HttpResponse:
     raise ZeroDivisionError
 
 
-def texts() -> Iterator[str]:
-    try:
-        yield "a"
-        record_usage(model="m", input_tokens=1)
-        yield "b"
-    finally:
-        record_usage(model="m", input_tokens=2)
-
-
-def stream(request: HttpRequest) -> StreamingHttpResponse:
-    return StreamingHttpResponse(texts())
-
-
-async def async_texts() -> AsyncIterator[str]:
-    try:
-        yield "a"
-        await asyncio.sleep(0)
-        record_usage(model="m", input_tokens=1)
-        yield "b"
-    finally:
-        record_usage(model="m", input_tokens=2)
-
-
-async def async_stream(request: HttpRequest) -> StreamingHttpResponse:
-    return StreamingHttpResponse(async_texts())
-
-
-def a_file(request: HttpRequest) -> FileResponse:
-    return FileResponse(io.BytesIO(b"bytes"))
-
-
 urlpatterns = [
     path("one", meter_one, name="one"),
     path("named", meter_named, name="named"),
     path("nothing", meter_nothing),
+    path("twice", meter_twice),
+    path("metered", use_meter),
     path("fail", fail, name="fail"),
-    path("stream", stream, name="stream"),
-    path("async-stream", async_stream, name="async-stream"),
-    path("file", a_file),
 ]
 
 
@@ -133,13 +111,7 @@ def sync_get(url: str, **options: Any) -> Any:
 
 
 def async_get(url: str, **options: Any) -> Any:
-    async def get() -> Any:
-        response: Any = await AsyncClient(raise_request_exception=False).get(url, **options)
-        if response.streaming:
-            response.body = b"".join([part async for part in response.streaming_content])
-        return response
-
-    return async_to_sync(get)()
+    return async_to_sync(AsyncClient(raise_request_exception=False).get)(url, **options)
 
 
 both = pytest.mark.parametrize("get", [sync_get, async_get])
@@ -172,62 +144,6 @@ def test_what_the_view_says_itself_wins(get: Any, log: MemoryLog) -> None:
 def test_usage_of_a_failing_view_is_attributed(get: Any, log: MemoryLog) -> None:
     assert get("/fail").status_code == 500
     assert log[0].attribution.endpoint == "fail"
-
-
-def attributed(log: MemoryLog, request_id: str) -> list[tuple[str, str, int]]:
-    def row(event: UsageEvent) -> tuple[str, str, int]:
-        return event.attribution.request_id, event.attribution.endpoint, event.tokens.input_tokens
-
-    assert {row(event)[0] for event in log} == {request_id}
-    return [row(event) for event in log]
-
-
-def test_the_scope_lasts_to_the_end_of_a_stream(log: MemoryLog) -> None:
-    response: Any = sync_get("/stream", headers={"X-Request-ID": "r"})
-    assert len(log) == 0
-    assert response.getvalue() == b"ab"
-    assert attributed(log, "r") == [("r", "stream", 1), ("r", "stream", 2)]
-
-
-def test_the_scope_is_not_the_consumers(log: MemoryLog) -> None:
-    response: Any = sync_get("/stream")
-    parts = iter(response.streaming_content)
-    assert next(parts) == b"a"
-    assert current_attribution().request_id == ""
-
-
-def test_the_scope_lasts_to_the_closing_of_a_stream_that_is_left_early(log: MemoryLog) -> None:
-    response = CostTrackMiddleware(stream)(RequestFactory().get("/stream", headers={"X-Request-ID": "r"}))
-    parts = iter(response)  # type: ignore[call-overload]
-    next(parts)
-    response.close()  # type: ignore[union-attr]
-    assert attributed(log, "r") == [("r", "", 2)]
-
-
-def test_the_scope_lasts_to_the_end_of_an_async_stream(log: MemoryLog) -> None:
-    assert async_get("/async-stream", headers={"X-Request-ID": "r"}).body == b"ab"
-    assert attributed(log, "r") == [("r", "async-stream", 1), ("r", "async-stream", 2)]
-
-
-def test_the_scope_lasts_to_the_closing_of_an_async_stream_that_is_left_early(log: MemoryLog) -> None:
-    async def main() -> None:
-        request = RequestFactory().get("/stream", headers={"X-Request-ID": "r"})
-        response: Any = await CostTrackMiddleware(async_stream)(request)  # type: ignore[misc]
-        parts = aiter(response)
-        await anext(parts)
-        await parts.aclose()
-        del parts, response
-        for _ in range(10):
-            await asyncio.sleep(0)
-
-    async_to_sync(main)()
-    assert attributed(log, "r") == [("r", "", 2)]
-
-
-def test_a_file_is_left_to_the_servers_sendfile() -> None:
-    response: Any = CostTrackMiddleware(a_file)(RequestFactory().get("/file"))
-    assert response.file_to_stream is not None
-    assert b"".join(response.streaming_content) == b"bytes"
 
 
 @pytest.mark.django_db
@@ -269,11 +185,21 @@ def test_a_request_that_meters_nothing_costs_no_query(django_assert_num_queries:
 def test_the_organization_comes_from_the_resolver_asked_once(get: Any, resolver: Any) -> None:
     make_organization("acme")
     with resolved_by(resolver):
-        get("/stream" if get is sync_get else "/async-stream", headers={"X-Org": "acme"}).getvalue() if (
-            get is sync_get
-        ) else get("/async-stream", headers={"X-Org": "acme"})
-    assert set(ResourceUsage.objects.values_list("organization__slug", flat=True)) == {"acme"}
+        assert get("/twice", headers={"X-Org": "acme"}).status_code == 200
+    assert list(ResourceUsage.objects.values_list("organization__slug", flat=True)) == ["acme", "acme"]
     assert len(resolver_calls) == 1
+
+
+@both
+@pytest.mark.parametrize("resolver", [failing_resolver, failing_async_resolver])
+@pytest.mark.django_db
+def test_a_failing_resolver_fails_no_completed_call_and_is_noted(get: Any, resolver: Any) -> None:
+    with resolved_by(resolver):
+        assert get("/metered").status_code == 200
+        assert get("/nothing").status_code == 200
+        assert get("/one").status_code == 500
+    row = ResourceUsage.objects.get()
+    assert (row.organization.slug, row.metadata["_problems"]) == ("default", ["organization: LookupError"])
 
 
 def test_sync_and_async_are_one_class() -> None:

@@ -35,9 +35,10 @@ def parse_usd(field: str, value: object) -> Decimal:
     is no number, NaN, infinities, negative values and values from 1e12 up.
     """
     number = parse_decimal(field, value)
-    if number < 0 or number >= MAX_COST_USD:
+    rounded = round_cost(number) if number < MAX_COST_USD else number
+    if rounded < 0 or rounded >= MAX_COST_USD:
         raise InvalidUsage(field, value, "US dollars from 0 to below 1e12")
-    return round_cost(number)
+    return rounded
 
 
 def parse_decimal(field: str, value: object) -> Decimal:

@@ -112,7 +112,7 @@ def _write_or_halve(
         if len(staged) == 1:
             index, one = staged[0]
             reason = str(error).strip().splitlines()[0]
-            logger.error("costtrack: usage %s was refused by the database: %s", one.event.idempotency_key, reason)
+            logger.warning("The database refused usage %s: %s", one.event.idempotency_key, reason)
             return {index: _rejected(one.event, reason)}
         middle = len(staged) // 2
         first = _write_or_halve(staged[:middle], book=book, alias=alias)

@@ -1,0 +1,153 @@
+"""Call: one metered call, as its block sees it."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from decimal import Decimal
+from time import perf_counter
+from typing import Any
+
+from costtrack.domain.events import Outcome, UsageEvent
+from costtrack.domain.tokens import TokenUsage
+from costtrack.metering.attribution import GivenAttribution
+from costtrack.metering.cleaning import text_of
+from costtrack.metering.context import given_here, tracked_function_here
+from costtrack.metering.database_thread import run_sync
+from costtrack.metering.errors import error_fields
+from costtrack.metering.events import EventFields
+from costtrack.metering.observed import Observed
+from costtrack.metering.recorded import RecordedUsage
+from costtrack.metering.streams import Stream, metered_stream
+
+logger = logging.getLogger("costtrack")
+
+
+class Call:
+    """What `with meter(...) as call:` gives. Nothing that a provider sent makes its methods raise.
+
+    Each response that is observed becomes a ledger row of its own, so a tool-use loop may run inside one block.
+    """
+
+    def __init__(self, fields: EventFields, given: GivenAttribution) -> None:
+        """Begins now, attributed to `given` over what is in force here."""
+        self.given = fields
+        """What was given to `meter`, as `build_event` takes it."""
+        self.said: EventFields = {}
+        """What was said since, about the last response."""
+        self.enclosing = tracked_function_here()
+        self.metadata: dict[str, Any] = dict(fields.get("metadata") or {})
+        self.attribution = given.over(given_here())
+        self.observed = Observed(
+            provider=text_of("provider", fields.get("provider")), model=text_of("model", fields.get("model"))
+        )
+        self.events: list[UsageEvent] = []
+        """After the block: what was, or should have been, recorded."""
+        self.results: tuple[RecordedUsage, ...] = ()
+        """After the block: the ledger rows, one per observed response; empty if nothing could be recorded."""
+        self.problems: list[str] = []
+        self.restart()
+
+    def restart(self) -> None:
+        """Begin now."""
+        self.occurred_at = datetime.now(UTC)
+        self.began = perf_counter()
+        self.observed.restart()
+
+    def observe(self, response: object) -> None:
+        """Take tokens, model, id, cost, tier and finish reason from a provider's response, of any make.
+
+        The same response again changes nothing; another one is another call. For streams there is `observe_stream`.
+        """
+        self.observed.response(response)
+
+    def observe_stream(self, stream: Stream) -> Stream:
+        """The stream, to be iterated in its place; the usage in its chunks is noted as they pass."""
+        self.observed.begin_stream()
+        return metered_stream(stream, on_chunk=self.observed.chunk, on_end=self.observed.stream_ended)
+
+    def set_usage(
+        self,
+        *,
+        tokens: TokenUsage | None = None,
+        input_tokens: object = None,
+        output_tokens: object = None,
+        cache_read_tokens: object = None,
+        cache_write_tokens: object = None,
+        cache_write_1h_tokens: object = None,
+        input_audio_tokens: object = None,
+        reasoning_tokens: object = None,
+        output_audio_tokens: object = None,
+        model: str | None = None,
+        cost_usd: object = None,
+        is_estimated: bool | None = None,
+    ) -> None:
+        """Say what was used; wins over what was observed, None says nothing.
+
+        `input_tokens` and `output_tokens` are totals, the others parts of them. `cost_usd` is a cost that the
+        provider reported. A figure that is not acceptable is left out, and noted in the row's metadata.
+        """
+        said: dict[str, object] = {
+            "tokens": tokens,
+            "input_tokens": input_tokens,
+            "output_tokens": output_tokens,
+            "cache_read_tokens": cache_read_tokens,
+            "cache_write_tokens": cache_write_tokens,
+            "cache_write_1h_tokens": cache_write_1h_tokens,
+            "input_audio_tokens": input_audio_tokens,
+            "reasoning_tokens": reasoning_tokens,
+            "output_audio_tokens": output_audio_tokens,
+            "model": model,
+            "reported_cost_usd": cost_usd,
+            "is_estimated": is_estimated,
+        }
+        self.said.update({name: value for name, value in said.items() if value is not None})  # type: ignore[typeddict-item]
+
+    @property
+    def amount(self) -> object:
+        """Units of the resource type; None = derived: the tokens, or 1 for an API call that succeeded."""
+        return self.said.get("amount", self.given.get("amount"))
+
+    @amount.setter
+    def amount(self, amount: object) -> None:
+        self.said["amount"] = amount
+
+    def set_amount(self, amount: object) -> None:
+        """Say how many units were used, e.g. the seconds of a GPU job."""
+        self.amount = amount
+
+    def add_metadata(self, values: object = None, /, **more: Any) -> None:
+        """Add to the row's metadata, by mapping or keyword: temperature, sizes. Never prompts or completions."""
+        if isinstance(values, Mapping):
+            self.metadata.update(values)
+        elif values is not None:
+            self.problems.append(f"metadata: got a {type(values).__name__}, expected a mapping")
+        self.metadata.update(more)
+
+    def set_error(self, error: BaseException | str) -> None:
+        """Book the call as failed although no exception leaves the block."""
+        self.said["outcome"] = Outcome.ERROR
+        self.said.update(error_fields(error))
+
+    @property
+    def result(self) -> RecordedUsage | None:
+        """After the block: what was recorded (the last row, if several); None if it could not be."""
+        return self.results[-1] if self.results else None
+
+    @property
+    def cost_usd(self) -> Decimal | None:
+        """US dollars, by the rates in force, of the ledger once it is recorded. None = no price is known."""
+        from costtrack.metering.finish import costs_now
+
+        costs: list[Decimal | None]
+        if self.results:
+            costs = [result.cost_usd for result in self.results]
+        else:
+            try:
+                costs = run_sync(lambda: costs_now(self))
+            except Exception as error:  # after the call nothing raises; it is only not known what it costs
+                logger.warning("A metered call could not be priced yet: %s", type(error).__name__)
+                return None
+        known = [cost for cost in costs if cost is not None]
+        return sum(known, Decimal(0)) if len(known) == len(costs) else None

@@ -1,0 +1,130 @@
+"""`@track_api_call("feature")`: every call of a function becomes a ledger row, whatever kind of function it is."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping
+from functools import wraps
+from typing import Any, ParamSpec, TypeVar, Unpack, cast, overload
+
+from asgiref.sync import iscoroutinefunction
+
+from costtrack.domain.events import ResourceType
+from costtrack.metering.attribution import CallerFields, given_attribution
+from costtrack.metering.database_thread import run_quietly, run_quietly_async
+from costtrack.metering.events import EventFields
+from costtrack.metering.meter import checked_before_call
+from costtrack.metering.stepping import each_async_step_in, each_step_in
+from costtrack.metering.tracked import TrackedCall, TrackedFunction
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+@overload
+def track_api_call(endpoint: Callable[P, R], /) -> Callable[P, R]: ...
+
+
+@overload
+def track_api_call(
+    endpoint: str = "",
+    /,
+    *,
+    provider: str = "",
+    model: str = "",
+    resource_type: str = ResourceType.LLM_TOKENS,
+    service_tier: str = "",
+    gateway: str = "",
+    metadata: Mapping[str, Any] | None = None,
+    **attribution: Unpack[CallerFields],
+) -> Callable[[Callable[P, R]], Callable[P, R]]: ...
+
+
+def track_api_call(
+    endpoint: Any = "",
+    /,
+    *,
+    provider: str = "",
+    model: str = "",
+    resource_type: str = ResourceType.LLM_TOKENS,
+    service_tier: str = "",
+    gateway: str = "",
+    metadata: Mapping[str, Any] | None = None,
+    **attribution: Unpack[CallerFields],
+) -> Any:
+    """Meter a function that calls a model or a tool: sync, async, a generator or an async generator.
+
+    `endpoint` is the feature's name, by default the function's. The returned response tells what was used; a
+    returned or yielded stream passes through untouched, and is recorded when it ends, breaks or is closed. An
+    argument named `conversation_id` or `thread_id` is the conversation, one named `model` the model. What is metered
+    inside belongs to the same feature and conversation; a function that only wraps other metered LLM calls and
+    returns no usage of its own adds no row. The function's result and exceptions reach the caller unchanged.
+    """
+    if callable(endpoint) or isinstance(endpoint, (staticmethod, classmethod)):
+        return track_api_call()(endpoint)
+    given = given_attribution({"endpoint": endpoint, **attribution}, caller="track_api_call()")
+    fields: EventFields = {
+        "provider": provider,
+        "model": model,
+        "resource_type": resource_type,
+        "service_tier": service_tier,
+        "gateway": gateway,
+        "metadata": metadata,
+    }
+    fields = checked_before_call(fields)
+
+    def decorate(function: Callable[P, R]) -> Callable[P, R]:
+        if isinstance(function, (staticmethod, classmethod)):
+            return type(function)(decorate(function.__func__))
+        tracked = TrackedFunction(function, fields, given)
+        return cast("Callable[P, R]", wraps(function)(_wrapper(function, tracked)))
+
+    return decorate
+
+
+def _wrapper(function: Callable[..., Any], tracked: TrackedFunction) -> Callable[..., Any]:
+    if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
+        each_step: Any = each_step_in if inspect.isgeneratorfunction(function) else each_async_step_in
+
+        def generator(*args: Any, **kwargs: Any) -> Any:
+            call = tracked.begin(args, kwargs)
+            steps = function(*args, **kwargs)
+            return each_step(call.scope, steps, on_start=call.start, on_item=call.chunk, on_end=call.end)
+
+        return generator
+    if iscoroutinefunction(function):
+
+        async def coroutine(*args: Any, **kwargs: Any) -> Any:
+            return await _awaited(tracked.begin(args, kwargs), function(*args, **kwargs))
+
+        return coroutine
+
+    def plain(*args: Any, **kwargs: Any) -> Any:
+        call = tracked.begin(args, kwargs)
+        try:
+            with call.scope:
+                result = function(*args, **kwargs)
+        except BaseException as error:
+            run_quietly(call.end(error))
+            raise
+        if inspect.iscoroutine(result):
+            return _awaited(call, result)
+        result, is_over = call.take(result)
+        if is_over:
+            run_quietly(call.end(None))
+        return result
+
+    return plain
+
+
+async def _awaited(call: TrackedCall, coroutine: Any) -> Any:
+    try:
+        with call.scope:
+            result = await coroutine
+    except BaseException as error:
+        await run_quietly_async(call.end(error))
+        raise
+    result, is_over = call.take(result)
+    if is_over:
+        await run_quietly_async(call.end(None))
+    return result

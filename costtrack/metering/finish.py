@@ -1,0 +1,145 @@
+"""The end of a metered call: its events are built and recorded. Nothing in here raises."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from decimal import Decimal
+from time import perf_counter
+
+from costtrack.domain.events import ResourceType, ServiceTier, UsageEvent
+from costtrack.domain.tokens import TOKEN_FIELDS
+from costtrack.extraction import Extracted, trusted_id
+from costtrack.metering.call import Call
+from costtrack.metering.cleaning import text_of
+from costtrack.metering.events import EventFields, event_after_call
+from costtrack.metering.lost import report_lost
+from costtrack.metering.observed import ObservedResponse
+from costtrack.metering.recorded import RecordedUsage
+from costtrack.metering.transport import submit_all
+
+NOTHING_FOUND = Extracted()
+
+
+def finish(call: Call, error: BaseException | None) -> Callable[[], None]:
+    """Fix what is known when the block ends; gives the work that is left: to build the events and record them.
+
+    The work may touch the database (a lazy attribution, the ledger). It never raises an Exception, and sets
+    `call.events` and `call.results`.
+    """
+    responses = call.observed.responses()
+    total_ms = round((perf_counter() - call.began) * 1000)
+    if len(responses) == 1:
+        responses = [ObservedResponse(responses[0].found, total_ms, responses[0].ended_early)]
+    if error is not None:
+        call.set_error(error)
+    # Cut off from outside (cancelled, closed): the provider may well have worked and charged. Unknown is not 0.
+    was_cut_off = error is not None and not isinstance(error, Exception)
+    if call.enclosing is not None and _is_llm(call):
+        call.enclosing.has_metered_calls = True
+    return lambda: _record(call, responses, was_cut_off=was_cut_off)
+
+
+def costs_now(call: Call) -> list[Decimal | None]:
+    """The price of what the call has used so far, by the rates in force; None per response without a price."""
+    from costtrack.conf import settings
+    from costtrack.models import Organization
+    from costtrack.pricing.price import price_event
+    from costtrack.pricing.ratebook import current_ratebook
+
+    alias = settings.database
+    events = call.events or _events(call, call.observed.responses(), was_cut_off=False)
+    slug = events[-1].attribution.organization or settings.default_organization
+    organization_id = Organization.objects.using(alias).filter(slug=slug).values_list("id", flat=True).first()
+    book = current_ratebook(using=alias)
+    return [price_event(event, organization_id=organization_id or 0, book=book).cost_usd for event in events]
+
+
+def _record(call: Call, responses: list[ObservedResponse], *, was_cut_off: bool) -> None:
+    try:
+        events = call.events = _events(call, responses, was_cut_off=was_cut_off)
+    except Exception as failure:  # the boundary: metering must not break the caller; the event is kept in the log
+        report_lost(None, f"{type(failure).__name__}: {failure}", {**call.given, **call.said})
+        return
+    try:
+        results = submit_all(events)
+    except Exception as failure:  # the same
+        for event in events:
+            report_lost(event, f"{type(failure).__name__}: {failure}")
+        return
+    recorded = []
+    for event, result in zip(events, results, strict=True):
+        if result.status in ("recorded", "duplicate"):
+            recorded.append(
+                RecordedUsage(
+                    event=event,
+                    status=str(result.status),
+                    usage_id=result.usage_id,
+                    day=result.day,
+                    cost_usd=result.cost_usd,
+                    cost_source=result.cost_source,
+                )
+            )
+        else:
+            report_lost(event, f"{result.status}: {result.reason}")
+    call.results = tuple(recorded)
+
+
+def _is_llm(call: Call) -> bool:
+    return call.given.get("resource_type", ResourceType.LLM_TOKENS) == ResourceType.LLM_TOKENS
+
+
+def _events(call: Call, responses: list[ObservedResponse], *, was_cut_off: bool) -> list[UsageEvent]:
+    now = datetime.now(UTC)
+    events = []
+    for number, response in enumerate(responses, start=1):
+        is_last = number == len(responses)
+        fields = _fields(call, response, number=number, is_last=is_last, was_cut_off=was_cut_off and is_last)
+        problems = [*call.problems, *call.observed.problems, *(response.found.problems if response.found else ())]
+        events.append(event_after_call(fields, call.attribution, now=now, problems=tuple(problems)))
+    return events
+
+
+def _fields(call: Call, response: ObservedResponse, *, number: int, is_last: bool, was_cut_off: bool) -> EventFields:
+    """What is known of one response: what the caller said of the last one wins over what was found."""
+    fields: EventFields = {**call.given, **call.said} if is_last else {**call.given}
+    found = response.found or NOTHING_FOUND
+    _fill_usage(fields, found)
+    has_usage = "tokens" in fields or any(name in fields for name in TOKEN_FIELDS)
+    if not has_usage and _is_llm(call) and (was_cut_off or response.ended_early):
+        fields["usage_missing"] = True
+    if found.is_adjusted or (response.ended_early and not found.finish_reason):
+        fields["is_estimated"] = fields.get("is_estimated") or has_usage
+    if found.model and "model" not in call.said:
+        fields["model"] = found.model
+    fields["provider"] = found.provider or fields.get("provider")
+    if found.service_tier and text_of("service_tier", fields.get("service_tier")) != ServiceTier.BATCH:
+        # The tier that served the call; but answers of a batch do not know that they are one.
+        fields["service_tier"] = found.service_tier
+    key = text_of("idempotency_key", fields.get("idempotency_key"))
+    if not key:
+        fields["idempotency_key"] = trusted_id(found.provider, found.response_id)
+        fields["key_from_provider"] = True
+    elif number > 1:
+        fields["idempotency_key"] = f"{key}#{number}"
+    if fields.get("latency_ms") is None or not is_last:
+        fields["latency_ms"] = response.latency_ms
+    fields["occurred_at"] = fields.get("occurred_at") or call.occurred_at
+    metadata = {"finish_reason": found.finish_reason} if found.finish_reason else {}
+    if response.ended_early:
+        metadata["stream"] = "ended early"
+    fields["metadata"] = {**metadata, **call.metadata}
+    return fields
+
+
+def _fill_usage(fields: EventFields, found: Extracted) -> None:
+    """Put the counts and cost that were found where the caller said none."""
+    if fields.get("reported_cost_usd") is None and found.reported_cost_usd is not None:
+        fields["reported_cost_usd"] = found.reported_cost_usd
+    if found.tokens is None or fields.get("tokens") is not None:
+        return
+    if any(name in fields for name in TOKEN_FIELDS):
+        counts = {name: getattr(found.tokens, name) for name in TOKEN_FIELDS if name not in fields}
+        fields.update(counts)  # type: ignore[typeddict-item]
+    else:
+        fields["tokens"] = found.tokens

@@ -1,0 +1,50 @@
+"""What metering could not record: kept in the log as one line of JSON, and counted. Nothing is raised."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Mapping
+from dataclasses import fields, is_dataclass
+from typing import Any
+
+import orjson
+
+from costtrack.domain.events import UsageEvent
+
+logger = logging.getLogger("costtrack")
+
+_lock = threading.Lock()
+_failures = 0
+
+
+def failures() -> int:
+    """How many events this process could not record since it started. Each is in the log as an ERROR."""
+    return _failures
+
+
+def report_lost(event: UsageEvent | None, reason: str, details: Mapping[str, object] | None = None) -> None:
+    """Log the event on the logger `costtrack` as one line of JSON, so that it can be recorded later, and count it.
+
+    `details` stand in for an event that could not even be built.
+    """
+    global _failures
+    with _lock:
+        _failures += 1
+    line = event_json(event) if event is not None else _dumps(dict(details or {}))
+    logger.error("Usage could not be recorded: %s Event: %s", " ".join(reason.split()), line)
+
+
+def event_json(event: UsageEvent) -> str:
+    """The event as one line of JSON: its fields by name, money and amounts as text."""
+    return _dumps(_plain(event))
+
+
+def _plain(value: object) -> Any:
+    if is_dataclass(value) and not isinstance(value, type):
+        return {field.name: _plain(getattr(value, field.name)) for field in fields(value)}
+    return dict(value) if isinstance(value, Mapping) else value
+
+
+def _dumps(value: Any) -> str:
+    return orjson.dumps(value, default=str, option=orjson.OPT_NON_STR_KEYS).decode()

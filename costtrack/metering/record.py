@@ -1,0 +1,156 @@
+"""`record_usage` and `record_api_call`: usage that has happened elsewhere, recorded by its figures."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any, Unpack
+
+from costtrack.domain.events import Outcome, ResourceType
+from costtrack.domain.tokens import TokenUsage
+from costtrack.exceptions import IdempotencyConflict, InvalidUsage, UnknownOrganization
+from costtrack.metering.attribution import AttributionFields
+from costtrack.metering.context import tracked_function_here
+from costtrack.metering.database_thread import run_sync
+from costtrack.metering.errors import error_fields
+from costtrack.metering.events import EventFields, build_event
+from costtrack.metering.recorded import RecordedUsage
+from costtrack.metering.transport import submit
+
+
+def record_usage(
+    *,
+    model: str = "",
+    provider: str = "",
+    input_tokens: int | None = None,
+    output_tokens: int | None = None,
+    cache_read_tokens: int | None = None,
+    cache_write_tokens: int | None = None,
+    cache_write_1h_tokens: int | None = None,
+    input_audio_tokens: int | None = None,
+    reasoning_tokens: int | None = None,
+    output_audio_tokens: int | None = None,
+    tokens: TokenUsage | None = None,
+    cost_usd: object = None,
+    resource_type: str = ResourceType.LLM_TOKENS,
+    amount: object = None,
+    gateway: str = "",
+    service_tier: str = "",
+    idempotency_key: object = "",
+    occurred_at: datetime | None = None,
+    latency_ms: object = None,
+    success: bool = True,
+    error: BaseException | str | None = None,
+    is_estimated: bool = False,
+    saving_usd: object = None,
+    saving_kind: str = "",
+    saving_basis: str = "",
+    metadata: Mapping[str, Any] | None = None,
+    **attribution: Unpack[AttributionFields],
+) -> RecordedUsage:
+    """Record one usage by its figures; gives the event back with its cost.
+
+    `input_tokens` and `output_tokens` are totals, the other counts parts of them. `cost_usd` is a cost that the
+    provider reported, and wins over any rate. `amount` is for other resource types: the seconds of a GPU job.
+    Without any figure the usage counts as missing: unpriced. An `error` makes it a failed call. The same
+    `idempotency_key` with the same usage is charged once and gives the first record.
+
+    Raises InvalidUsage for a figure that is not acceptable, UnknownOrganization, IdempotencyConflict if the key was
+    used for other usage; then nothing was stored. Errors of the database are raised too.
+    """
+    fields: dict[str, object] = {
+        "model": model,
+        "provider": provider,
+        "input_tokens": input_tokens,
+        "output_tokens": output_tokens,
+        "cache_read_tokens": cache_read_tokens,
+        "cache_write_tokens": cache_write_tokens,
+        "cache_write_1h_tokens": cache_write_1h_tokens,
+        "input_audio_tokens": input_audio_tokens,
+        "reasoning_tokens": reasoning_tokens,
+        "output_audio_tokens": output_audio_tokens,
+        "tokens": tokens,
+        "reported_cost_usd": cost_usd,
+        "resource_type": resource_type,
+        "amount": amount,
+        "gateway": gateway,
+        "service_tier": service_tier,
+        "idempotency_key": idempotency_key,
+        "occurred_at": occurred_at,
+        "latency_ms": latency_ms,
+        "outcome": Outcome.SUCCESS if success and error is None else Outcome.ERROR,
+        "is_estimated": is_estimated,
+        "saving_usd": saving_usd,
+        "saving_kind": saving_kind,
+        "saving_basis": saving_basis,
+        "metadata": metadata,
+        **attribution,
+    }
+    if error is not None:
+        fields.update(error_fields(error))
+    return run_sync(lambda: _record(fields))  # type: ignore[arg-type]
+
+
+def record_api_call(
+    name: str,
+    *,
+    success: bool = True,
+    error: BaseException | str | None = None,
+    latency_ms: object = None,
+    amount: object = 1,
+    cost_usd: object = None,
+    idempotency_key: object = "",
+    occurred_at: datetime | None = None,
+    metadata: Mapping[str, Any] | None = None,
+    **attribution: Unpack[AttributionFields],
+) -> RecordedUsage:
+    """Record one call of a tool or API, e.g. `record_api_call("pubmed", latency_ms=120)`.
+
+    `name` is stored as the provider, where a rate per call is looked up. Only success is billed: with
+    `success=False` or an `error` the call is recorded as failed, with amount 0 and no cost. Raises as `record_usage`.
+    """
+    failed = not success or error is not None
+    return record_usage(
+        provider=name,
+        resource_type=ResourceType.API_CALL,
+        success=not failed,
+        error=error,
+        latency_ms=latency_ms,
+        amount=amount,
+        cost_usd=None if failed else cost_usd,
+        idempotency_key=idempotency_key,
+        occurred_at=occurred_at,
+        metadata=metadata,
+        **attribution,
+    )
+
+
+def _record(fields: EventFields) -> RecordedUsage:
+    event = build_event(**fields)
+    function = tracked_function_here()
+    if function is not None and event.resource_type == ResourceType.LLM_TOKENS:
+        function.has_metered_calls = True
+    result = submit(event)
+    if result.status == "conflict":
+        raise IdempotencyConflict(event.idempotency_key)
+    if result.status == "rejected":
+        raise _refusal(event.attribution.organization, result.reason)
+    return RecordedUsage(
+        event=event,
+        status=str(result.status),
+        usage_id=result.usage_id,
+        day=result.day,
+        cost_usd=result.cost_usd,
+        cost_source=result.cost_source,
+    )
+
+
+def _refusal(organization: str, reason: str) -> Exception:
+    """Why the ledger rejected an event that was fine as such."""
+    from costtrack.conf import settings
+    from costtrack.models import Organization
+
+    slug = organization or settings.default_organization
+    if not Organization.objects.using(settings.database).filter(slug=slug).exists():
+        return UnknownOrganization(slug)
+    return InvalidUsage("event", reason, "one that the database accepts")

@@ -1,0 +1,162 @@
+"""SDK streams in a wrapper that watches their chunks pass; everything else of the stream stays reachable."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AbstractContextManager, nullcontext
+from types import AsyncGeneratorType, GeneratorType
+from typing import Any, TypeVar
+
+from costtrack.metering.database_thread import run_later, run_quietly, run_quietly_async
+from costtrack.metering.stepping import OnEnd, OnItem, Scope, aclose, close, each_async_step_in, each_step_in
+
+Stream = TypeVar("Stream")
+
+
+def is_stream(value: object) -> bool:
+    """Whether a returned value is a stream still to be read: it is an iterator, sync or async, and no file."""
+    kind = type(value)
+    return (hasattr(kind, "__next__") or hasattr(kind, "__anext__")) and not hasattr(value, "read")
+
+
+def metered_stream(stream: Stream, *, on_chunk: OnItem, on_end: OnEnd, scope: Scope | None = None) -> Stream:
+    """The stream in a wrapper: each step in `scope`, each chunk told to `on_chunk`, its end to `on_end`, once.
+
+    A generator stays a generator. Any other stream keeps its attributes, `with`, `close` and isinstance.
+    """
+    scope = scope or nullcontext()
+    source: Any = stream
+    wrapped: Any
+    if isinstance(source, GeneratorType):
+        wrapped = each_step_in(scope, source, on_item=on_chunk, on_end=on_end)
+    elif isinstance(source, AsyncGeneratorType):
+        wrapped = each_async_step_in(scope, source, on_item=on_chunk, on_end=on_end)
+    elif hasattr(type(source), "__anext__") or hasattr(type(source), "__aiter__"):
+        wrapped = MeteredAsyncStream(source, on_chunk, on_end, scope)
+    else:
+        wrapped = MeteredStream(source, on_chunk, on_end, scope)
+    return wrapped  # type: ignore[no-any-return]
+
+
+class _Watched:
+    """What both wrappers share: the stream behind them, and its end, told once."""
+
+    def __init__(self, stream: Any, on_chunk: OnItem, on_end: OnEnd, scope: AbstractContextManager[object]) -> None:
+        self._stream = stream
+        self._iterator: Any = None
+        self._on_chunk = on_chunk
+        self._on_end: OnEnd | None = on_end
+        self._scope = scope
+
+    def __getattr__(self, name: str) -> Any:
+        if name == "_stream":
+            raise AttributeError(name)
+        return getattr(self._stream, name)
+
+    @property  # type: ignore[misc]
+    def __class__(self) -> Any:
+        """Of the stream, so that a caller's isinstance holds."""
+        return type(self._stream)
+
+    def _end(self, error: BaseException | None) -> Any:
+        on_end, self._on_end = self._on_end, None
+        return on_end(error) if on_end else None
+
+    def __del__(self) -> None:
+        """A stream that nobody finished was used nevertheless. Not on this thread: it may be anywhere in its code."""
+        if self.__dict__.get("_on_end") is None or sys.is_finalizing():
+            return
+        work = self._end(GeneratorExit())
+        if work is not None:
+            run_later(work)
+
+
+class MeteredStream(_Watched):
+    """A sync stream."""
+
+    def __iter__(self) -> Iterator[Any]:
+        return self
+
+    def __next__(self) -> Any:
+        try:
+            with self._scope:
+                if self._iterator is None:
+                    self._iterator = self._stream if hasattr(type(self._stream), "__next__") else iter(self._stream)
+                chunk = next(self._iterator)
+        except StopIteration:
+            run_quietly(self._end(None))
+            raise
+        except BaseException as error:
+            run_quietly(self._end(error))
+            raise
+        self._on_chunk(chunk)
+        return chunk
+
+    def close(self) -> None:
+        """Close the stream; what it used so far is recorded."""
+        try:
+            with self._scope:
+                close(self._stream)
+        finally:
+            run_quietly(self._end(GeneratorExit()))
+
+    def __enter__(self) -> MeteredStream:
+        if hasattr(self._stream, "__enter__"):
+            self._stream.__enter__()
+        return self
+
+    def __exit__(self, kind: Any, error: BaseException | None, traceback: Any) -> Any:
+        try:
+            if hasattr(self._stream, "__exit__"):
+                return self._stream.__exit__(kind, error, traceback)
+            close(self._stream)
+        finally:
+            run_quietly(self._end(error or GeneratorExit()))
+        return None
+
+
+class MeteredAsyncStream(_Watched):
+    """An async stream."""
+
+    def __aiter__(self) -> AsyncIterator[Any]:
+        return self
+
+    async def __anext__(self) -> Any:
+        try:
+            with self._scope:
+                if self._iterator is None:
+                    self._iterator = self._stream if hasattr(type(self._stream), "__anext__") else aiter(self._stream)
+                chunk = await anext(self._iterator)
+        except StopAsyncIteration:
+            await run_quietly_async(self._end(None))
+            raise
+        except BaseException as error:
+            await run_quietly_async(self._end(error))
+            raise
+        self._on_chunk(chunk)
+        return chunk
+
+    async def aclose(self) -> None:
+        """Close the stream; what it used so far is recorded."""
+        try:
+            with self._scope:
+                await aclose(self._stream)
+        finally:
+            await run_quietly_async(self._end(GeneratorExit()))
+
+    close = aclose
+
+    async def __aenter__(self) -> MeteredAsyncStream:
+        if hasattr(self._stream, "__aenter__"):
+            await self._stream.__aenter__()
+        return self
+
+    async def __aexit__(self, kind: Any, error: BaseException | None, traceback: Any) -> Any:
+        try:
+            if hasattr(self._stream, "__aexit__"):
+                return await self._stream.__aexit__(kind, error, traceback)
+            await aclose(self._stream)
+        finally:
+            await run_quietly_async(self._end(error or GeneratorExit()))
+        return None

@@ -1,0 +1,112 @@
+"""One call of a tracked function: what it returned is read, or watched if it is a stream, and then recorded."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+from costtrack.domain.events import ResourceType
+from costtrack.exceptions import InvalidUsage
+from costtrack.metering.arguments import CONVERSATION_NAMES, MODEL_NAMES, ArgumentReader
+from costtrack.metering.attribution import MAX_LENGTHS, GivenAttribution
+from costtrack.metering.call import Call
+from costtrack.metering.cleaning import clean_text
+from costtrack.metering.context import FunctionScope
+from costtrack.metering.events import EventFields
+from costtrack.metering.finish import finish
+from costtrack.metering.streams import is_stream, metered_stream
+
+STREAMS_IN_DICTS = ("stream", "body")
+"""Where boto3's Bedrock client puts the stream of a response."""
+
+
+class TrackedFunction:
+    """A decorated function: what its decorator and its signature say about every call."""
+
+    def __init__(self, function: Callable[..., Any], fields: EventFields, given: GivenAttribution) -> None:
+        """The endpoint is the function's name unless `given` has one."""
+        self._fields = fields
+        self._given = given.over(GivenAttribution({"endpoint": _name_of(function)}, {}))
+        self._conversation = ArgumentReader(function, CONVERSATION_NAMES)
+        self._model = ArgumentReader(function, MODEL_NAMES)
+
+    def begin(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> TrackedCall:
+        """One call begins, with these arguments."""
+        fields, given = self._fields, self._given
+        conversation = self._conversation.read(args, kwargs)
+        if conversation is not None:
+            try:
+                thread_id = clean_text("thread_id", conversation, MAX_LENGTHS["thread_id"])
+            except InvalidUsage:  # the function may take what it likes under that name
+                thread_id = ""
+            given = GivenAttribution({"thread_id": thread_id}, {}).over(given) if thread_id else given
+        model = self._model.read(args, kwargs)
+        if isinstance(model, str) and model and "model" not in fields:
+            fields = {**fields, "model": model}
+        return TrackedCall(Call(fields, given))
+
+
+class TrackedCall:
+    """Ends with one call of `end`."""
+
+    def __init__(self, call: Call) -> None:
+        """What is metered in `scope` inherits the attribution of `call`."""
+        self.scope = FunctionScope(call.attribution)
+        self._call = call
+        self._is_llm = call.given.get("resource_type", ResourceType.LLM_TOKENS) == ResourceType.LLM_TOKENS
+        self._is_streaming = False
+
+    def start(self) -> None:
+        """A generator runs its first step only now."""
+        self._call.restart()
+        self._is_streaming = True
+
+    def chunk(self, chunk: object) -> None:
+        """A chunk of a stream passes."""
+        if self._is_llm:
+            self._call.observed.chunk(chunk)
+
+    def take(self, result: Any) -> tuple[Any, bool]:
+        """What the function returned, to be handed on, and whether the call is over; a stream is still to be read."""
+        if not self._is_llm:
+            return result, True
+        if is_stream(result):
+            return self._watched(result), False
+        if type(result) is dict:
+            for name in STREAMS_IN_DICTS:
+                stream = result.get(name)
+                if _is_event_stream(stream):
+                    self._call.observed.chunk({key: value for key, value in result.items() if key != name})
+                    return {**result, name: self._watched(stream)}, False
+        self._call.observe(result)
+        return result, True
+
+    def end(self, error: BaseException | None) -> Callable[[], None] | None:
+        """The call is over; gives the work of recording it, None if there is nothing to record."""
+        if self._is_streaming:
+            self._call.observed.stream_ended(error)
+            if isinstance(error, GeneratorExit):
+                error = None  # the consumer had enough; that is no failure
+        if self._is_llm and self.scope.has_metered_calls and not self._call.observed.has_usage():
+            if self._call.enclosing is not None:
+                self._call.enclosing.has_metered_calls = True
+            return None
+        return finish(self._call, error)
+
+    def _watched(self, stream: Any) -> Any:
+        self._is_streaming = True
+        return metered_stream(stream, on_chunk=self.chunk, on_end=self.end, scope=self.scope)
+
+
+def _is_event_stream(value: object) -> bool:
+    """An iterable that is no data and no file, such as botocore's EventStream."""
+    return (
+        isinstance(value, Iterable)
+        and not isinstance(value, (str, bytes, bytearray, Sequence, Mapping, set, frozenset))
+        and not hasattr(value, "read")
+    )
+
+
+def _name_of(function: Any) -> str:
+    function = getattr(function, "func", function)
+    return str(getattr(function, "__name__", type(function).__name__))[: MAX_LENGTHS["endpoint"]]

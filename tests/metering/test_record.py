@@ -1,0 +1,166 @@
+"""record_usage and record_api_call: figures in, the event with its cost out, or a typed error and nothing stored."""
+
+from __future__ import annotations
+
+import math
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from django.db import connections
+
+from costtrack.domain.events import CostSource
+from costtrack.domain.tokens import TokenUsage
+from costtrack.exceptions import IdempotencyConflict, InvalidUsage, UnknownOrganization
+from costtrack.metering.context import attribute
+from costtrack.metering.memory import memory_log
+from costtrack.metering.meter import meter
+from costtrack.metering.record import record_api_call, record_usage
+from costtrack.models import ResourceUsage, UsageKey
+from tests.factories import make_organization, make_rate
+
+pytestmark = pytest.mark.django_db
+NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
+
+
+def test_recording_returns_the_event_with_its_cost() -> None:
+    make_rate()
+    usage = record_usage(
+        model="test-model",
+        provider="openai",
+        input_tokens=1000,
+        output_tokens=500,
+        latency_ms=820,
+        thread_id="t-1",
+        agent="writer",
+        occurred_at=NOON,
+        metadata={"temperature": 0.2},
+    )
+    # 1000 x 3 + 500 x 15 = 10,500 per million.
+    assert (usage.cost_usd, usage.cost_source, usage.status) == (Decimal("0.0105"), CostSource.ESTIMATED, "recorded")
+    assert (usage.day, usage.event.tokens.total_tokens) == (date(2026, 11, 20), 1500)
+    row = ResourceUsage.objects.get(id=usage.usage_id)
+    assert (row.cost_usd, row.latency_ms, row.thread_id) == (Decimal("0.0105"), 820, "t-1")
+    assert row.agent is not None
+    assert (row.agent.slug, row.agent.project.slug) == ("writer", "default")
+
+
+def test_a_reported_cost_wins_over_the_rate() -> None:
+    make_rate()
+    usage = record_usage(model="test-model", provider="openai", tokens=TokenUsage(input_tokens=9), cost_usd=0.1)
+    assert (usage.cost_usd, usage.cost_source) == (Decimal("0.1"), CostSource.REPORTED)
+
+
+def test_an_unknown_model_is_unpriced_never_free() -> None:
+    for model in ("", "*", "../../x", "no-such-model", "m" * 5000):
+        usage = record_usage(model=model, input_tokens=10)
+        assert (usage.cost_usd, usage.cost_source) == (None, CostSource.UNPRICED)
+
+
+@pytest.mark.parametrize(
+    ("fields", "field"),
+    [
+        ({"input_tokens": math.nan}, "input_tokens"),
+        ({"input_tokens": -1}, "input_tokens"),
+        ({"cost_usd": math.inf}, "reported_cost_usd"),
+        ({"cost_usd": 10**12}, "reported_cost_usd"),
+        ({"resource_type": "gpu_seconds", "amount": Decimal("-0.01")}, "amount"),
+        ({"occurred_at": datetime(2026, 11, 20)}, "occurred_at"),
+        ({"metadata": "text"}, "metadata"),
+    ],
+)
+def test_a_bad_figure_is_a_typed_error_and_nothing_is_stored(fields: dict[str, Any], field: str) -> None:
+    with pytest.raises(InvalidUsage) as refused:
+        record_usage(model="m", **fields)
+    assert refused.value.field == field
+    assert (ResourceUsage.objects.count(), UsageKey.objects.count()) == (0, 0)
+
+
+def test_tokens_are_given_once() -> None:
+    with pytest.raises(TypeError, match="not both"):
+        record_usage(model="m", tokens=TokenUsage(input_tokens=1), input_tokens=1)
+
+
+def test_an_unknown_organization_is_an_error_and_is_not_created() -> None:
+    with pytest.raises(UnknownOrganization, match="'acmee'"):
+        record_usage(model="m", input_tokens=1, organization="acmee", project="p")
+    assert ResourceUsage.objects.count() == 0
+
+
+def test_an_organization_instance_stands_for_its_slug() -> None:
+    acme = make_organization("acme", name="Acme Inc.")
+    record_usage(model="m", input_tokens=1, organization=acme, entity=acme)
+    row = ResourceUsage.objects.get()
+    assert (row.organization_id, row.entity_type, row.entity_id) == (acme.id, "costtrack.organization", str(acme.pk))
+
+
+def test_the_same_key_is_charged_once_and_other_usage_under_it_is_a_conflict() -> None:
+    make_rate()
+    first = record_usage(model="test-model", provider="openai", input_tokens=1000, idempotency_key="k")
+    again = record_usage(model="test-model", provider="openai", input_tokens=1000, idempotency_key="k", latency_ms=9)
+    assert (again.status, again.usage_id, again.cost_usd) == ("duplicate", first.usage_id, Decimal("0.003"))
+    with pytest.raises(IdempotencyConflict, match="'k'"):
+        record_usage(model="test-model", provider="openai", input_tokens=1001, idempotency_key="k")
+    make_organization("acme")
+    other = record_usage(
+        model="test-model", provider="openai", input_tokens=7, idempotency_key="k", organization="acme"
+    )
+    assert other.status == "recorded"
+    assert ResourceUsage.objects.count() == 2
+
+
+@pytest.mark.django_db(transaction=True)
+def test_one_key_from_eight_threads_at_once_is_one_charge() -> None:
+    make_organization("acme")
+
+    def work(_: int) -> tuple[str, int | None]:
+        try:
+            usage = record_usage(model="m", input_tokens=1, organization="acme", idempotency_key="k")
+            return usage.status, usage.usage_id
+        finally:
+            connections.close_all()
+
+    with ThreadPoolExecutor(8) as pool:
+        results = list(pool.map(work, range(8)))
+    assert sorted(status for status, _ in results) == ["duplicate"] * 7 + ["recorded"]
+    assert {usage_id for _, usage_id in results} == {ResourceUsage.objects.get().id}
+
+
+def test_an_api_call_is_billed_per_success() -> None:
+    make_rate("*", "pubmed", per_million=("0", "0"), resource_type="api_call", unit_price_usd=Decimal("0.01"))
+    with attribute(entity=("hypothesis", "h-1")):
+        done = record_api_call("pubmed", latency_ms=120)
+        failed = record_api_call("pubmed", error=TimeoutError("too slow"), cost_usd="0.01")
+        also_failed = record_api_call("pubmed", success=False, amount=3)
+    assert [usage.cost_usd for usage in (done, failed, also_failed)] == [Decimal("0.01"), Decimal(0), Decimal(0)]
+    rows = ResourceUsage.objects.order_by("id")
+    assert [(row.amount, row.errors, row.error_type) for row in rows] == [
+        (1, 0, ""),
+        (0, 1, "TimeoutError"),
+        (0, 1, ""),
+    ]
+    assert {(row.resource_type, row.provider, row.entity_id) for row in rows} == {("api_call", "pubmed", "h-1")}
+
+
+def test_a_gpu_job_is_recorded_by_its_seconds_for_an_entity() -> None:
+    make_rate("a100", "runpod", per_million=("0", "0"), resource_type="gpu_seconds", unit_price_usd=Decimal("0.0005"))
+    usage = record_usage(
+        provider="runpod", model="a100", resource_type="gpu_seconds", amount="90.5", entity=("analysis", 12)
+    )
+    # 90.5 x 0.0005
+    assert (usage.cost_usd, usage.event.attribution.entity_id) == (Decimal("0.04525"), "12")
+
+
+def test_a_memory_log_takes_everything_that_is_metered_and_the_ledger_nothing() -> None:
+    with memory_log() as log:
+        usage = record_usage(model="gpt-4o", input_tokens=3, cost_usd="0.25", metadata={"temperature": 1})
+        with meter("chat", model="gpt-4o") as call:
+            call.set_usage(input_tokens=4)
+    assert (usage.status, usage.usage_id, usage.cost_usd) == ("recorded", None, Decimal("0.25"))
+    assert [event.tokens.input_tokens for event in log] == [3, 4]
+    assert (log[-1].attribution.endpoint, len(log), call.result is not None) == ("chat", 2, True)
+    assert ResourceUsage.objects.count() == 0
+    record_usage(model="gpt-4o", input_tokens=3)
+    assert (len(log), ResourceUsage.objects.count()) == (2, 1)
