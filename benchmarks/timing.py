@@ -1,0 +1,80 @@
+"""Measuring two pieces of work side by side: short interleaved pairs, and the median of their pairwise ratios.
+
+Single times vary by a factor of two on a shared machine; ratios of neighbours in time do not. Import it from a script
+that is run as `python benchmarks/x.py`: `from timing import paired`.
+"""
+
+from __future__ import annotations
+
+import gc
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from statistics import median
+
+LEAST_PAIRS = 11
+
+
+@dataclass(frozen=True, slots=True)
+class Pairs:
+    """Seconds of both sides, pair by pair."""
+
+    ours: tuple[float, ...]
+    theirs: tuple[float, ...]
+
+    @property
+    def ratio(self) -> float:
+        """The median of ours / theirs over the pairs."""
+        return median(own / other for own, other in zip(self.ours, self.theirs, strict=True))
+
+    @property
+    def spread(self) -> tuple[float, float]:
+        """The smallest and the largest ratio."""
+        ratios = [own / other for own, other in zip(self.ours, self.theirs, strict=True)]
+        return min(ratios), max(ratios)
+
+
+def paired(
+    ours: Callable[[], object],
+    theirs: Callable[[], object],
+    *,
+    pairs: int = LEAST_PAIRS,
+    before_each: Callable[[], object] | None = None,
+) -> Pairs:
+    """Run both in turns, after one run of each that does not count; the order changes from pair to pair.
+
+    `before_each` (e.g. truncating a table) runs before every single run, outside the clock.
+    """
+    if pairs < LEAST_PAIRS:
+        raise ValueError(f"{pairs} pairs are too few to trust; take at least {LEAST_PAIRS}.")
+    times: dict[str, list[float]] = {"ours": [], "theirs": []}
+    work = {"ours": ours, "theirs": theirs}
+    for number in range(-1, pairs):
+        for side in ("ours", "theirs") if number % 2 else ("theirs", "ours"):
+            if before_each:
+                before_each()
+            seconds = _seconds(work[side])
+            if number >= 0:
+                times[side].append(seconds)
+    return Pairs(tuple(times["ours"]), tuple(times["theirs"]))
+
+
+def _seconds(work: Callable[[], object]) -> float:
+    gc.collect()
+    gc.disable()
+    try:
+        start = time.perf_counter()
+        work()
+        return time.perf_counter() - start
+    finally:
+        gc.enable()
+
+
+def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Aligned columns: the first to the left, the others to the right."""
+    widths = [max(len(row[column]) for row in (header, *rows)) for column in range(len(header))]
+    lines = [
+        "  ".join(cell.ljust(width) if not column else cell.rjust(width) for column, (cell, width) in enumerate(cells))
+        for cells in (list(zip(row, widths, strict=True)) for row in (header, *rows))
+    ]
+    return "\n".join(line.rstrip() for line in lines)

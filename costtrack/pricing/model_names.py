@@ -1,0 +1,43 @@
+"""Which known name a model id means: the same one, else its longest prefix that leaves only a date or a version."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import TypeVar
+
+Value = TypeVar("Value")
+
+_MONTH_DAY = r"(?:0[1-9]|1[0-2])-?(?:0[1-9]|[12]\d|3[01])"
+_DATE = rf"(?:20\d\d-?{_MONTH_DAY}|{_MONTH_DAY}|(?:0[1-9]|1[0-2])-20\d\d)"
+_REMAINDER = re.compile(
+    rf"(?:[-@](?:{_DATE}|latest|default)"  # claude-3-5-sonnet-20241022, gpt-4-0613, ...@20250929
+    r"|[-@]0\d\d"  # gemini-2.0-flash-001
+    r"|-v\d+(?=[:@])|-v1$"  # ...-v1:0, ...-v2@20241022
+    r"|:\d{1,2}(?::\d+k)?$"  # Bedrock's revision and context window
+    r")+"
+)
+"""What a longer id may have behind a known name. A year and month alone (`mistral-large-2402`) is not a date here:
+Mistral numbers models of different prices so."""
+
+_COMPACT = re.compile(r"(?<=[-@])(20\d\d)(\d\d)(\d\d)(?!\d)")
+_DASHED = re.compile(r"(?<=[-@])(20\d\d)-(\d\d)-(\d\d)(?!\d)")
+
+
+def spellings(text: str) -> Iterator[str]:
+    """`text`, and the same with its date spelled the other way, `-20240513` or `-2024-05-13`, after - instead of @."""
+    yield text
+    for respelled in (_COMPACT.sub(r"\1-\2-\3", text), _DASHED.sub(r"\1\2\3", text), text.replace("@", "-")):
+        if respelled != text:
+            yield respelled
+
+
+def match_name(text: str, names: Mapping[str, Value]) -> Value | None:
+    """The value of the name that `text` means, or None: exact before the longest prefix."""
+    for spelling in spellings(text):
+        if (found := names.get(spelling)) is not None:
+            return found
+    for cut in range(len(text) - 1, 0, -1):
+        if text[cut] in "-@:" and (found := names.get(text[:cut])) is not None and _REMAINDER.fullmatch(text, cut):
+            return found
+    return None

@@ -1,0 +1,119 @@
+"""PricedRate: a rate as a plain value, with its prices resolved so that pricing only multiplies."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime, time
+from decimal import Decimal
+from typing import NamedTuple
+
+from costtrack.models.rates import FROM_EVER, PRICE_FIELDS
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prices:
+    """USD per 1,000,000 tokens of each class; None where there is no such price."""
+
+    input_usd_per_million: Decimal | None = None
+    output_usd_per_million: Decimal | None = None
+    cache_read_usd_per_million: Decimal | None = None
+    cache_write_usd_per_million: Decimal | None = None
+    cache_write_1h_usd_per_million: Decimal | None = None
+    input_audio_usd_per_million: Decimal | None = None
+    output_audio_usd_per_million: Decimal | None = None
+    reasoning_usd_per_million: Decimal | None = None
+
+    def values(self) -> tuple[Decimal | None, ...]:
+        """The prices in the order of PRICE_FIELDS."""
+        return tuple(getattr(self, name) for name in PRICE_FIELDS)
+
+
+NO_PRICES = Prices()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PriceTier:
+    """The prices for requests with more than `above_input_tokens`; one left None is the rate's own."""
+
+    above_input_tokens: int
+    prices: Prices
+
+
+class Band(NamedTuple):
+    """Prices of every class, fallbacks applied, for requests with more than `above` input tokens."""
+
+    above: int
+    input_prices: tuple[Decimal | None, ...]
+    """Plain, cache read, cache write, cache write 1h, audio."""
+    output_prices: tuple[Decimal | None, ...]
+    """Plain, reasoning, audio."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PricedRate:
+    """A row of Rate with its tiers. `id` is None for one that is not stored."""
+
+    id: int | None = None
+    provider: str
+    model: str
+    aliases: tuple[str, ...] = ()
+    organization_id: int | None = None
+    resource_type: str = "llm_tokens"
+    service_tier: str = "standard"
+    effective_from: datetime = FROM_EVER
+    window_start: time = time.min
+    window_end: time = time.min
+    prices: Prices = NO_PRICES
+    tiers: tuple[PriceTier, ...] = ()
+    request_usd: Decimal | None = None
+    unit_price_usd: Decimal | None = None
+    source: str = "manual"
+    source_version: str = ""
+    is_used: bool = False
+    updated_at: datetime | None = None
+    bands: tuple[Band, ...] = field(init=False, repr=False, compare=False)
+    """Highest threshold first, the last one from the first token on."""
+    is_withdrawn: bool = field(init=False, repr=False, compare=False)
+    """It has no price at all: from its beginning on the model is unpriced."""
+    is_free: bool = field(init=False, repr=False, compare=False)
+    """Every price that it has is 0, and it has one."""
+
+    def __post_init__(self) -> None:
+        """Resolve once what pricing asks for on every call."""
+        base = self.prices.values()
+        rows = sorted(((tier.above_input_tokens, tier.prices.values()) for tier in self.tiers), reverse=True)
+        bands = [
+            _band(above, [own if price is None else price for price, own in zip(values, base, strict=True)])
+            for above, values in rows
+        ]
+        known = [price for price in (*base, self.request_usd, self.unit_price_usd) if price is not None]
+        known += [price for _, values in rows for price in values if price is not None]
+        object.__setattr__(self, "bands", (*bands, _band(-1, list(base))))
+        object.__setattr__(self, "is_withdrawn", not known)
+        object.__setattr__(self, "is_free", bool(known) and not any(known))
+
+    @property
+    def is_windowed(self) -> bool:
+        """It holds for a part of the day only."""
+        return self.window_start != self.window_end
+
+
+def _band(above: int, prices: list[Decimal | None]) -> Band:
+    """Apply the fallbacks that the columns of Rate document."""
+    plain, output, cache_read, cache_write, cache_write_1h, input_audio, output_audio, reasoning = prices
+    five_minutes = plain if cache_write is None else cache_write
+    return Band(
+        above,
+        (
+            plain,
+            plain if cache_read is None else cache_read,
+            five_minutes,
+            five_minutes if cache_write_1h is None else cache_write_1h,
+            plain if input_audio is None else input_audio,
+        ),
+        (
+            output,
+            output if reasoning is None else reasoning,
+            output if output_audio is None else output_audio,
+        ),
+    )
