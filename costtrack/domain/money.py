@@ -6,7 +6,7 @@ edges may round, both through `round_cost`: costs reported as floats, and amount
 
 from __future__ import annotations
 
-from decimal import ROUND_HALF_EVEN, Context, Decimal, Inexact, InvalidOperation, localcontext
+from decimal import ROUND_HALF_EVEN, Context, Decimal, Inexact, InvalidOperation
 
 from costtrack.exceptions import InvalidUsage
 
@@ -64,10 +64,9 @@ def format_usd(value: Decimal | None, places: int = 2) -> str:
     """Dollars for people: `$1,234.57`; None is `unpriced`. Rounds half-even, for display only."""
     if value is None:
         return "unpriced"
-    with localcontext(_ROUNDING):
-        rounded = value.quantize(Decimal(1).scaleb(-places))
+    rounded = value.quantize(Decimal(1).scaleb(-places), context=_ROUNDING)
     sign = "-" if rounded < 0 else ""
-    return f"{sign}${abs(rounded):,}"
+    return f"{sign}${rounded.copy_abs():,}"
 
 
 def decimal_text(value: Decimal) -> str:
