@@ -17,7 +17,7 @@ LEAST_PAIRS = 11
 
 @dataclass(frozen=True, slots=True)
 class Pairs:
-    """Seconds of both sides, pair by pair."""
+    """Seconds per unit of work of both sides, pair by pair."""
 
     ours: tuple[float, ...]
     theirs: tuple[float, ...]
@@ -39,11 +39,13 @@ def paired(
     theirs: Callable[[], object],
     *,
     pairs: int = LEAST_PAIRS,
+    units: tuple[int, int] = (1, 1),
     before_each: Callable[[], object] | None = None,
 ) -> Pairs:
     """Run both in turns, after one run of each that does not count; the order changes from pair to pair.
 
-    `before_each` (e.g. truncating a table) runs before every single run, outside the clock.
+    `units` is how much work a run of ours and of theirs does: the faster side should do more, so that both take
+    about as long. `before_each` (e.g. truncating a table) runs before every single run, outside the clock.
     """
     if pairs < LEAST_PAIRS:
         raise ValueError(f"{pairs} pairs are too few to trust; take at least {LEAST_PAIRS}.")
@@ -56,7 +58,7 @@ def paired(
             seconds = _seconds(work[side])
             if number >= 0:
                 times[side].append(seconds)
-    return Pairs(tuple(times["ours"]), tuple(times["theirs"]))
+    return Pairs(tuple(run / units[0] for run in times["ours"]), tuple(run / units[1] for run in times["theirs"]))
 
 
 def _seconds(work: Callable[[], object]) -> float:

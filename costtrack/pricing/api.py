@@ -12,7 +12,6 @@ from costtrack.domain.tokens import TokenUsage
 from costtrack.exceptions import InvalidUsage, RateNotFound, UnknownOrganization
 from costtrack.models import Organization
 from costtrack.pricing.cost import CostBreakdown, cost_of_tokens
-from costtrack.pricing.decimals import plain_decimal
 from costtrack.pricing.priced_rate import Prices, PriceTier
 from costtrack.pricing.ratebook import RateMatch, current_ratebook
 
@@ -119,12 +118,7 @@ def calculate_cost_breakdown(
     breakdown = cost_of_tokens(tokens, match.rate) if match else None
     if breakdown is None:
         raise RateNotFound(model, provider)
-    return breakdown._replace(
-        input_usd=plain_decimal(breakdown.input_usd),
-        output_usd=plain_decimal(breakdown.output_usd),
-        request_usd=plain_decimal(breakdown.request_usd),
-        total_usd=plain_decimal(breakdown.total_usd),
-    )
+    return breakdown
 
 
 def estimate_cost(

@@ -1,19 +1,20 @@
 """What tokens and amounts cost at a rate, exactly: multiply first, divide by a million last, round nothing.
 
 Crossing a long-context threshold re-rates the whole request, input and output. Cached tokens count towards it.
+Tokens are multiplied as whole picodollars (1e-12 USD): a price of 6 decimals per million tokens is a whole number of
+them per token, so no step can be inexact.
 """
 
 from __future__ import annotations
 
 from decimal import Decimal
+from operator import mul
 from typing import NamedTuple
 
 from costtrack.domain.money import EXACT, round_cost
 from costtrack.domain.tokens import TokenUsage
 from costtrack.pricing.decimals import plain_decimal
-from costtrack.pricing.priced_rate import Band, PricedRate
-
-_ZERO = Decimal(0)
+from costtrack.pricing.priced_rate import PICO_PLACES, Band, PricedRate
 
 
 class CostLine(NamedTuple):
@@ -28,28 +29,52 @@ class CostLine(NamedTuple):
 
 
 class CostBreakdown(NamedTuple):
-    """A cost in US dollars by its parts; `total_usd` is the exact sum of the three others."""
+    """A cost by its parts. Ask for `input_usd`, `output_usd`, `request_usd`, `total_usd` and `lines`."""
 
-    input_usd: Decimal
-    output_usd: Decimal
-    request_usd: Decimal
-    """The price of the call itself, on top of its tokens."""
-    total_usd: Decimal
+    input_picos: int
+    """Picodollars."""
+    output_picos: int
+    request_picos: int
     tokens: TokenUsage
     band: Band
     """The prices that hold for a request of this size."""
 
     @property
+    def input_usd(self) -> Decimal:
+        """US dollars for the input."""
+        return _usd(self.input_picos)
+
+    @property
+    def output_usd(self) -> Decimal:
+        """US dollars for the output."""
+        return _usd(self.output_picos)
+
+    @property
+    def request_usd(self) -> Decimal:
+        """US dollars for the call itself, on top of its tokens."""
+        return _usd(self.request_picos)
+
+    @property
+    def total_usd(self) -> Decimal:
+        """US dollars in all."""
+        return _usd(self.input_picos + self.output_picos + self.request_picos)
+
+    @property
     def lines(self) -> tuple[CostLine, ...]:
         """One for each class that has tokens, in the order of the prices; their costs sum up to input and output."""
         counts = (*_input_counts(self.tokens), *_output_counts(self.tokens))
+        prices = (*self.band.input_picos, *self.band.output_picos)
         return tuple(
-            CostLine(name, count, price, plain_decimal(EXACT.scaleb(EXACT.multiply(price, count), -6)))
-            for name, count, price in zip(
-                _CLASSES, counts, (*self.band.input_prices, *self.band.output_prices), strict=True
-            )
-            if count and price is not None
+            CostLine(name, count, plain_decimal(EXACT.scaleb(Decimal(picos), -6)), _usd(count * picos))
+            for name, count, picos in zip(_CLASSES, counts, prices, strict=True)
+            if count
         )
+
+
+def _usd(picos: int) -> Decimal:
+    """US dollars, without trailing zeros."""
+    dollars, rest = divmod(picos, 10**PICO_PLACES)
+    return EXACT.scaleb(Decimal(picos), -PICO_PLACES).normalize(EXACT) if rest else Decimal(dollars)
 
 
 _CLASSES = (
@@ -83,29 +108,15 @@ def _output_counts(tokens: TokenUsage) -> tuple[int, int, int]:
 
 def cost_of_tokens(tokens: TokenUsage, rate: PricedRate) -> CostBreakdown | None:
     """The exact cost of one call, or None (unpriced) where a class with tokens has no price."""
-    input_tokens = tokens.input_tokens
     for band in rate.bands:
-        if input_tokens > band.above:
+        if tokens.input_tokens > band.above:
             break
-    input_usd = _sum(_input_counts(tokens), band.input_prices)
-    output_usd = _sum(_output_counts(tokens), band.output_prices)
-    if input_usd is None or output_usd is None or rate.is_withdrawn:
+    ins, outs = _input_counts(tokens), _output_counts(tokens)
+    if rate.is_withdrawn or (band.missing and any((*ins, *outs)[index] for index in band.missing)):
         return None
-    total_usd = EXACT.add(input_usd, output_usd)
-    if rate.request_usd is None:
-        return CostBreakdown(input_usd, output_usd, _ZERO, total_usd, tokens, band)
-    return CostBreakdown(input_usd, output_usd, rate.request_usd, EXACT.add(total_usd, rate.request_usd), tokens, band)
-
-
-def _sum(counts: tuple[int, ...], prices: tuple[Decimal | None, ...]) -> Decimal | None:
-    """USD for `counts` tokens at `prices` per million; None where a price is missing that is needed."""
-    total = _ZERO
-    for count, price in zip(counts, prices, strict=True):
-        if count:
-            if price is None:
-                return None
-            total = EXACT.fma(price, count, total)
-    return EXACT.scaleb(total, -6)
+    return CostBreakdown(
+        sum(map(mul, ins, band.input_picos)), sum(map(mul, outs, band.output_picos)), rate.request_picos, tokens, band
+    )
 
 
 def cost_of_amount(amount: Decimal, rate: PricedRate) -> Decimal | None:

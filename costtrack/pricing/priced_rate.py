@@ -7,6 +7,7 @@ from datetime import datetime, time
 from decimal import Decimal
 from typing import NamedTuple
 
+from costtrack.domain.money import EXACT
 from costtrack.models.rates import FROM_EVER, PRICE_FIELDS
 
 
@@ -39,14 +40,20 @@ class PriceTier:
     prices: Prices
 
 
+PICO_PLACES = 12
+"""A picodollar is 1e-12 USD: one dollar per million tokens is a million of them per token."""
+
+
 class Band(NamedTuple):
-    """Prices of every class, fallbacks applied, for requests with more than `above` input tokens."""
+    """Picodollars per token of every class, fallbacks applied, for requests with more than `above` input tokens."""
 
     above: int
-    input_prices: tuple[Decimal | None, ...]
+    input_picos: tuple[int, ...]
     """Plain, cache read, cache write, cache write 1h, audio."""
-    output_prices: tuple[Decimal | None, ...]
+    output_picos: tuple[int, ...]
     """Plain, reasoning, audio."""
+    missing: tuple[int, ...]
+    """Where, over both, there is no price: tokens there are unpriced, and the 0 in their place means nothing."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,6 +80,8 @@ class PricedRate:
     updated_at: datetime | None = None
     bands: tuple[Band, ...] = field(init=False, repr=False, compare=False)
     """Highest threshold first, the last one from the first token on."""
+    request_picos: int = field(init=False, repr=False, compare=False)
+    """The price of the call itself, in picodollars."""
     is_withdrawn: bool = field(init=False, repr=False, compare=False)
     """It has no price at all: from its beginning on the model is unpriced."""
     is_free: bool = field(init=False, repr=False, compare=False)
@@ -89,6 +98,7 @@ class PricedRate:
         known = [price for price in (*base, self.request_usd, self.unit_price_usd) if price is not None]
         known += [price for _, values in rows for price in values if price is not None]
         object.__setattr__(self, "bands", (*bands, _band(-1, list(base))))
+        object.__setattr__(self, "request_picos", _picos(self.request_usd or Decimal(0), places=PICO_PLACES))
         object.__setattr__(self, "is_withdrawn", not known)
         object.__setattr__(self, "is_free", bool(known) and not any(known))
 
@@ -102,18 +112,20 @@ def _band(above: int, prices: list[Decimal | None]) -> Band:
     """Apply the fallbacks that the columns of Rate document."""
     plain, output, cache_read, cache_write, cache_write_1h, input_audio, output_audio, reasoning = prices
     five_minutes = plain if cache_write is None else cache_write
-    return Band(
-        above,
-        (
-            plain,
-            plain if cache_read is None else cache_read,
-            five_minutes,
-            five_minutes if cache_write_1h is None else cache_write_1h,
-            plain if input_audio is None else input_audio,
-        ),
-        (
-            output,
-            output if reasoning is None else reasoning,
-            output if output_audio is None else output_audio,
-        ),
+    resolved = (
+        plain,
+        plain if cache_read is None else cache_read,
+        five_minutes,
+        five_minutes if cache_write_1h is None else cache_write_1h,
+        plain if input_audio is None else input_audio,
+        output,
+        output if reasoning is None else reasoning,
+        output if output_audio is None else output_audio,
     )
+    picos = tuple(0 if price is None else _picos(price, places=PICO_PLACES - 6) for price in resolved)
+    return Band(above, picos[:5], picos[5:], tuple(i for i, price in enumerate(resolved) if price is None))
+
+
+def _picos(usd: Decimal, *, places: int) -> int:
+    """`usd` times 10 to the `places` as a whole number; raises decimal.Inexact if it is none."""
+    return int(EXACT.to_integral_exact(EXACT.scaleb(usd, places)))

@@ -41,7 +41,8 @@ def stored_rates(*, using: str, **lookups: object) -> Iterator[PricedRate]:
     rows = Rate.objects.using(using).filter(**lookups).order_by("id").values_list(*_COLUMNS, *PRICE_FIELDS)
     for row in rows.iterator(chunk_size=2000):
         columns = dict(zip(_COLUMNS, row, strict=False))
-        columns["aliases"] = tuple(map(str, columns["aliases"] or ()))
+        aliases = columns["aliases"]  # JSON: an administrator may have stored anything
+        columns["aliases"] = tuple(map(str, aliases)) if isinstance(aliases, list) else ()
         for name in ("request_usd", "unit_price_usd"):
             columns[name] = _tidy(columns[name])
         yield PricedRate(**columns, prices=_prices(row[len(_COLUMNS) :]), tiers=tuple(tiers.get(columns["id"], ())))

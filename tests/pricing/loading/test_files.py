@@ -185,9 +185,9 @@ def test_litellm_prices_are_per_token_with_tiers_and_service_tiers() -> None:
         Decimal("1.25"),
         Decimal("1.25"),
     )
-    assert batch.bands[0].input_prices[0] == Decimal("1.25")  # no long-context batch price: the plain one
+    assert batch.bands[0].input_picos[0] == 1_250_000  # no long-context batch price: the plain one
     priority = found["openai", "gpt-x", "priority"]
-    assert (priority.prices.input_usd_per_million, priority.bands[0].input_prices[0]) == (Decimal("4.25"), Decimal(5))
+    assert (priority.prices.input_usd_per_million, priority.bands[0].input_picos[0]) == (Decimal("4.25"), 5_000_000)
     assert found["x-ai", "grok-x", "standard"].tiers[0].above_input_tokens == 127_999
     assert str(found["openrouter", "anthropic/claude-x", "standard"].prices.input_usd_per_million) == "2.99999"
     assert found["google", "claude-x@20250101", "standard"].is_free

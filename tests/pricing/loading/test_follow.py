@@ -166,3 +166,18 @@ def test_own_rates_and_global_ones_do_not_touch_one_another() -> None:
 def test_a_dry_run_writes_nothing() -> None:
     assert load(FIRST, draft("3"), is_dry_run=True) == LoadReport(created=1, is_dry_run=True)
     assert not Rate.objects.exists()
+
+
+def test_a_new_service_tier_takes_its_dated_price_where_that_has_begun() -> None:
+    load(FIRST, draft("3"))
+    may = datetime(2026, 5, 1, tzinfo=UTC)
+    load(SECOND, draft("3"), draft("1", service_tier="batch"), draft("2", service_tier="batch", start=may))
+    batch = Rate.objects.filter(service_tier="batch").values_list("effective_from", "input_usd_per_million")
+    assert list(batch) == [(may, Decimal(2))]
+
+
+def test_an_announced_price_that_has_priced_a_call_stands() -> None:
+    load(FIRST, draft("3"), draft("9", start=THIRD))
+    Rate.objects.filter(effective_from=THIRD).update(is_used=True)
+    assert load(SECOND, draft("3")) == LoadReport(unchanged=1)
+    assert history() == [(FROM_EVER, Decimal(3)), (THIRD, Decimal(9))]

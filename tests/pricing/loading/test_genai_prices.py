@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, date, datetime, time
 from decimal import Decimal
+from typing import Any
 
 from genai_prices.types import (
     ClauseContains,
@@ -33,10 +34,10 @@ def drafts(*models: ModelInfo, provider: str = "openai") -> list[DraftRate]:
     return rates_of([data], source_version="1.0").drafts
 
 
-def model(prices: ModelPrice | list[ConditionalPrice], **fields: object) -> ModelInfo:
+def model(prices: ModelPrice | list[ConditionalPrice], **fields: Any) -> ModelInfo:
     """A model named `M`."""
-    values = {"id": "M", "match": ClauseEquals("M"), "prices": prices} | fields
-    return ModelInfo(**values)  # type: ignore[arg-type]
+    values: dict[str, Any] = {"id": "M", "match": ClauseEquals("M"), "prices": prices} | fields
+    return ModelInfo(**values)
 
 
 def price(text: str, output: str = "10") -> ModelPrice:
