@@ -43,15 +43,15 @@ class ResourceUsageAdmin(LargeListAdmin[ResourceUsage]):
     list_display = (
         "id",
         "occurred_at",
+        usd_column("cost_usd", gettext_lazy("cost")),
+        "cost_source",
+        "used",
         "organization",
         "project",
         "agent",
-        "used",
-        "kind",
         count_column("input_tokens", gettext_lazy("input tokens")),
         count_column("output_tokens", gettext_lazy("output tokens")),
-        usd_column("cost_usd", gettext_lazy("cost")),
-        "cost_source",
+        "kind",
         "outcome",
     )
     list_select_related = ("organization", "project", "agent")

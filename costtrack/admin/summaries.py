@@ -28,17 +28,17 @@ class DailyCostSummaryAdmin(LargeListAdmin[DailyCostSummary]):
 
     list_display = (
         "day",
+        usd_column("cost_usd", _("cost")),
+        "used",
+        "provider",
         "organization",
         "project",
         "agent",
-        "provider",
-        "used",
         count_column("calls", _("calls")),
         count_column("errors", _("errors")),
         count_column("unpriced_calls", _("unpriced")),
         count_column("input_tokens", _("input tokens")),
         count_column("output_tokens", _("output tokens")),
-        usd_column("cost_usd", _("cost")),
         "grain",
     )
     list_select_related = ("organization", "project", "agent")

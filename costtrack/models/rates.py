@@ -74,7 +74,12 @@ class Rate(TokenPrices):
     follows it (the database refuses).
     """
 
-    provider = models.CharField(max_length=100, help_text=_("Who makes or hosts the model: anthropic, openai, aws ..."))
+    provider = models.CharField(
+        max_length=100,
+        blank=True,
+        default="",
+        help_text=_("Who makes or hosts the model: anthropic, openai, aws ... Empty: whoever does."),
+    )
     model = models.CharField(max_length=200, help_text=_("Canonical model id; * = any model of the provider."))
     aliases = models.JSONField(
         default=list, blank=True, help_text=_("Other spellings of the model id that this rate is for, as a list.")

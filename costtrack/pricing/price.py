@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from costtrack.domain.events import CostSource, Outcome, ResourceType, UsageEvent
-from costtrack.pricing.canonical import canonical_model, canonical_tier
+from costtrack.pricing.canonical import ModelRef, canonical_model, canonical_tier
 from costtrack.pricing.cost import cost_of_amount, cost_of_tokens
 from costtrack.pricing.priced_rate import PricedRate
 from costtrack.pricing.ratebook import RateBook
@@ -49,11 +49,17 @@ def price_event(event: UsageEvent, *, organization_id: int, book: RateBook) -> P
         cost_usd=cost,
         cost_source=source,
         rate_id=rate.id if rate is not None and by_rate else None,
-        provider=ref.provider or (rate.provider if rate is not None else ""),
+        provider=ref.provider or _vendor(ref) or (rate.provider if rate is not None else ""),
         gateway=ref.gateway,
         model=ref.model,
         service_tier=canonical_tier(event.service_tier),
     )
+
+
+def _vendor(ref: ModelRef) -> str:
+    """The maker that a gateway's id names before the slash: `qwen` of `qwen/qwen3-32b` at OpenRouter."""
+    vendor, slash, _ = ref.model.partition("/")
+    return vendor if ref.gateway and slash else ""
 
 
 _ZERO = Decimal(0)
@@ -69,7 +75,8 @@ def _cost(event: UsageEvent, rate: PricedRate | None) -> tuple[Decimal | None, C
         and not event.amount
         and not event.tokens.total_tokens
     ):
-        return _ZERO, CostSource.FREE, False
+        # Nothing used costs 0 at any price; only a rate of 0 makes it free.
+        return _ZERO, CostSource.FREE if rate is not None and rate.is_free else CostSource.ESTIMATED, rate is not None
     if rate is None:
         return None, CostSource.UNPRICED, False
     if rate.is_free:

@@ -56,7 +56,7 @@ def test_every_kind_of_traffic_is_priced_as_what_it_is() -> None:
     demo("--days", "5", "--no-progress")
     rows = ResourceUsage.objects.filter(kind="usage")
     sources = {
-        (row.provider, row.cost_source) for row in rows if row.outcome == "success" and row.provider != "openrouter"
+        (row.provider, row.cost_source) for row in rows if row.outcome == "success" and row.gateway != "openrouter"
     }
     assert sources == {
         ("anthropic", "estimated"),
@@ -74,7 +74,7 @@ def test_every_kind_of_traffic_is_priced_as_what_it_is() -> None:
         ("vllm", "unpriced"),
     }
     reported = rows.filter(gateway="openrouter")
-    assert {row.cost_source for row in reported} == {"reported"}
+    assert {(row.provider, row.cost_source) for row in reported} == {("qwen", "reported")}
     assert {row.model for row in rows.filter(cost_source="unpriced")} == {"house-translate-7b"}
     assert {row.resource_type for row in rows} == {"llm_tokens", "api_call", "gpu_seconds"}
     assert not rows.filter(metadata__has_key="_problems").exists()

@@ -113,7 +113,10 @@ def test_the_report_is_aligned_for_people(tmp_path: Path) -> None:
     file.write_text("rates:\n  m: {prompt_per_1k: 0.02}\n")
     out = StringIO()
     call_command("load_rates", str(file), stdout=out)
-    assert out.getvalue().splitlines()[:2] == ["created         1", "changed         0"]
+    assert out.getvalue().splitlines()[1:3] == [
+        "  created                                       1",
+        "  changed                                       0",
+    ]
 
 
 @pytest.mark.parametrize(

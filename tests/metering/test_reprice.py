@@ -73,6 +73,7 @@ def test_the_command_shows_first_and_books_only_when_told(capsys) -> None:
     call_command("reprice_usage", *days)
     shown = capsys.readouterr().out
     assert "$0.009000" in shown
+    assert "unpriced" in shown
     assert "Nothing was changed" in shown
     assert unpriced_calls() == 2
     call_command("reprice_usage", *days, "--apply", "--reason", "rate arrived", "--json")
@@ -83,6 +84,7 @@ def test_the_command_shows_first_and_books_only_when_told(capsys) -> None:
             "provider": "openai",
             "model": "test-model",
             "usages": 2,
+            "unpriced": 2,
             "booked_usd": "0",
             "cost_usd": "0.009",
             "difference_usd": "0.009",

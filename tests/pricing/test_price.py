@@ -69,10 +69,10 @@ def test_a_successful_lookup_costs_its_price() -> None:
     assert outcome(lookup) == (Decimal("0.002"), "estimated", 13)
 
 
-@pytest.mark.parametrize("provider", ["pubmed", "elsewhere"])
-def test_a_failed_call_that_used_nothing_costs_0_with_or_without_a_rate(provider: str) -> None:
+@pytest.mark.parametrize(("provider", "rate_id"), [("pubmed", 13), ("elsewhere", None)])
+def test_a_failed_call_that_used_nothing_costs_0_with_or_without_a_rate(provider: str, rate_id: int | None) -> None:
     failed = priced(0, 0, amount=Decimal(0), outcome="error", resource_type="api_call", provider=provider, model="")
-    assert outcome(failed) == (Decimal(0), "free", None)
+    assert outcome(failed) == (Decimal(0), "estimated", rate_id)
 
 
 def test_a_failed_call_that_used_tokens_costs_them() -> None:

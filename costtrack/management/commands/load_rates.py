@@ -102,8 +102,9 @@ class Command(BaseCommand):
         )
 
     def _print(self, report: LoadReport, *, is_dry_run: bool) -> None:
+        self.stdout.write("Prices, one per provider, model, resource type, service tier and daily window:")
         for name in ("created", "changed", "unchanged", "ended", "kept"):
-            self.stdout.write(f"{name:<10} {getattr(report, name):>6,}")
+            self.stdout.write(f"  {name:<40} {getattr(report, name):>6,}")
         if report.ignored:
             self.stdout.write("left out, for want of a place in a rate:")
             for reason, count in sorted(report.ignored.items(), key=lambda item: (-item[1], item[0])):

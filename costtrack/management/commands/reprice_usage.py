@@ -18,6 +18,10 @@ from costtrack.metering.reprice import Repricing, apply_repricing, repricings
 from costtrack.models import Organization
 
 
+PerModel = dict[tuple[str, str], tuple[int, int, Decimal, Decimal]]
+"""(provider, model): usages, those of them without a cost so far, booked and new USD."""
+
+
 class Command(BaseCommand):
     """Price unpriced usage after a rate arrived, or correct what a wrong rate has booked."""
 
@@ -52,7 +56,7 @@ class Command(BaseCommand):
             model=options["model"],
             unpriced_only=options["unpriced_only"],
         )
-        per_model: dict[tuple[str, str], tuple[int, Decimal, Decimal]] = {}
+        per_model: PerModel = {}
         applied = skipped = 0
         for repricing in found:
             _add(per_model, repricing)
@@ -69,11 +73,12 @@ class Command(BaseCommand):
                     "provider": provider,
                     "model": model,
                     "usages": count,
+                    "unpriced": unpriced,
                     "booked_usd": decimal_text(booked),
                     "cost_usd": decimal_text(cost),
                     "difference_usd": decimal_text(cost - booked),
                 }
-                for (provider, model), (count, booked, cost) in sorted(per_model.items())
+                for (provider, model), (count, unpriced, booked, cost) in sorted(per_model.items())
             ],
             "applied": applied,
             "skipped": skipped,
@@ -90,11 +95,12 @@ class Command(BaseCommand):
         return found
 
 
-def _add(per_model: dict[tuple[str, str], tuple[int, Decimal, Decimal]], repricing: Repricing) -> None:
+def _add(per_model: PerModel, repricing: Repricing) -> None:
     key = (repricing.provider, repricing.model)
-    count, booked, cost = per_model.get(key, (0, Decimal(0), Decimal(0)))
+    count, unpriced, booked, cost = per_model.get(key, (0, 0, Decimal(0), Decimal(0)))
     booked = EXACT.add(booked, repricing.booked_usd or Decimal(0))
-    per_model[key] = (count + 1, booked, EXACT.add(cost, repricing.cost_usd))
+    unpriced += repricing.booked_usd is None
+    per_model[key] = (count + 1, unpriced, booked, EXACT.add(cost, repricing.cost_usd))
 
 
 def _as_text(report: dict[str, Any], *, applied: bool) -> str:
@@ -103,6 +109,8 @@ def _as_text(report: dict[str, Any], *, applied: bool) -> str:
     rows = [("provider", "model", "usages", "booked", "by known rates", "difference")]
     for one in report["models"]:
         money = [format_usd(Decimal(one[name]), 6) for name in ("booked_usd", "cost_usd", "difference_usd")]
+        if one["unpriced"] == one["usages"]:
+            money[0] = "unpriced"
         rows.append((one["provider"], one["model"], f"{one['usages']:,}", money[0], money[1], money[2]))
     ending = (
         f"Booked {report['applied']:,} adjustment(s), skipped {report['skipped']:,}."
