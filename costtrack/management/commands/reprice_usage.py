@@ -17,7 +17,6 @@ from costtrack.management.arguments import aligned, iso_day
 from costtrack.metering.reprice import Repricing, apply_repricing, repricings
 from costtrack.models import Organization
 
-
 PerModel = dict[tuple[str, str], tuple[int, int, Decimal, Decimal]]
 """(provider, model): usages, those of them without a cost so far, booked and new USD."""
 
