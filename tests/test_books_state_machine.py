@@ -5,6 +5,7 @@ The model is a plain Python list of what the books should say, in Decimal.
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any
@@ -18,9 +19,10 @@ from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invar
 
 from costtrack.aggregation import fold_pending, rebuild_summaries, verify_books
 from costtrack.exceptions import InvalidCorrection
-from costtrack.metering.corrections import adjust_usage, price_late, void_usage
+from costtrack.metering.corrections import adjust_usage, void_usage
 from costtrack.metering.ledger import RecordStatus, record_events
-from costtrack.models import DailyCostSummary, ResourceUsage
+from costtrack.metering.reprice import apply_repricing, repricings
+from costtrack.models import DailyCostSummary, Rate, ResourceUsage
 from tests.factories import NOON, make_event, make_organization, make_rate, summed
 
 PRICE_IN, PRICE_OUT = 3, 15
@@ -53,6 +55,7 @@ class Books(RuleBasedStateMachine):
         self.keys = 0
         self.cost: dict[int, Decimal | None] = {}
         self.calls = 0
+        self.late_price: Decimal | None = None
 
     def teardown(self) -> None:
         if hasattr(self, "transaction"):
@@ -83,9 +86,13 @@ class Books(RuleBasedStateMachine):
         [result] = record_events([event])
         assert result.status == RecordStatus.RECORDED
         assert result.usage_id
-        expected = Decimal(tokens[0] * PRICE_IN + tokens[1] * PRICE_OUT) / 1_000_000
-        is_known = is_priced or (has_failed and not sum(tokens))
-        expected_cost = expected if is_known else None
+        expected: Decimal | None = Decimal(tokens[0] * PRICE_IN + tokens[1] * PRICE_OUT) / 1_000_000
+        if not is_priced:
+            late = self.late_price
+            expected = None if late is None else Decimal(sum(tokens)) * late / 1_000_000
+            if has_failed and not sum(tokens):
+                expected = Decimal(0)
+        expected_cost = expected
         assert result.cost_usd == expected_cost
         self.cost[result.usage_id] = expected_cost
         self.calls += 1
@@ -109,16 +116,37 @@ class Books(RuleBasedStateMachine):
         self.cost[usage[0]] = (before or Decimal(0)) + row.cost_usd
         assert self.cost[usage[0]] >= 0
 
+    @rule(usage=usages, per_million=st.sampled_from(["0", "2", "7.5"]))
+    def price_late(self, usage: tuple[int, Any], per_million: str) -> None:
+        """A rate arrives for the unknown model; the day's unpriced usage is priced by it, and it stands for good."""
+        if self.late_price is None:
+            self.late_price = Decimal(per_million)
+            make_rate("unknown-model", per_million=(per_million, per_million))
+        row = ResourceUsage.objects.get(id=usage[0])
+        for repricing in repricings(start=row.day, end=row.day + timedelta(days=1), unpriced_only=True):
+            assert repricing.booked_usd == self.cost[repricing.usage_id]
+            apply_repricing(repricing, reason="rule")
+            self.cost[repricing.usage_id] = repricing.cost_usd
+            assert Rate.objects.get(id=repricing.rate_id).is_used
+
     @rule(usage=usages)
-    def price(self, usage: tuple[int, Any]) -> None:
-        """A late price, for what has none."""
-        try:
-            rate_id = make_rate_once()
-            row = price_late(usage[0], cost_usd=Decimal("0.25"), rate_id=rate_id, reason="rule")
-        except InvalidCorrection:
-            return
-        assert self.cost[usage[0]] is None
-        self.cost[usage[0]] = row.cost_usd
+    def conflict(self, usage: tuple[int, Any]) -> None:
+        """The same key for other usage changes nothing."""
+        other = make_event(5001, key=usage[1].idempotency_key, attribution=asdict(usage[1].attribution))
+        [result] = record_events([other])
+        assert (result.status, result.usage_id) == (RecordStatus.CONFLICT, usage[0])
+
+    @rule(sizes=st.lists(st.tuples(counts, counts), min_size=2, max_size=5), attribution=attributions)
+    def record_batch(self, sizes: list[tuple[int, int]], attribution: dict[str, str]) -> None:
+        """Several usages in one transaction, one of them twice."""
+        self.keys += 1
+        events = [make_event(*size, key=f"b{self.keys}-{n}", attribution=attribution) for n, size in enumerate(sizes)]
+        results = record_events([*events, events[0]])
+        assert [str(result.status) for result in results] == ["recorded"] * len(events) + ["duplicate"]
+        for size, result in zip(sizes, results, strict=False):
+            assert result.usage_id
+            self.cost[result.usage_id] = Decimal(size[0] * PRICE_IN + size[1] * PRICE_OUT) / 1_000_000
+        self.calls += len(events)
 
     @rule(usage=usages)
     def void(self, usage: tuple[int, Any]) -> None:
@@ -159,13 +187,6 @@ class Books(RuleBasedStateMachine):
         ledger = ResourceUsage.objects.aggregate(cost=Sum("cost_usd"), calls=Sum("calls"))
         assert summed(ledger["cost"]) == cost
         assert (ledger["calls"] or 0) == self.calls
-
-
-def make_rate_once() -> int:
-    """The one rate of the run."""
-    from costtrack.models import Rate
-
-    return Rate.objects.values_list("id", flat=True)[0]
 
 
 @pytest.mark.django_db

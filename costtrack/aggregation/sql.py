@@ -33,8 +33,8 @@ LEDGER_SUMS = {
 PLAIN_SUMS = {name: name for name in SUMS}
 """What a summary row adds to each sum."""
 
-TOLERANCE = {"postgresql": "0", "sqlite": "5e-10"}
-"""PostgreSQL's sums are exact; SQLite adds floats, which are right to a nano-dollar."""
+TOLERANCES = {"postgresql": "0", "sqlite": "max(5e-10, 1e-12 * sum(abs({name})))"}
+"""How far a sum that should be 0 may be off. PostgreSQL's are exact; SQLite adds floats of 15 digits."""
 
 
 def columns(names: Sequence[str], prefix: str = "") -> str:

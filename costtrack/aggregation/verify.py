@@ -8,7 +8,7 @@ from decimal import Decimal
 
 from django.db import connections, transaction
 
-from costtrack.aggregation.sql import GRAINS, LEDGER_SUMS, LEDGER_TABLE, SUMMARY_TABLE, TOLERANCE, columns
+from costtrack.aggregation.sql import GRAINS, LEDGER_SUMS, LEDGER_TABLE, SUMMARY_TABLE, TOLERANCES, columns
 from costtrack.conf import settings
 from costtrack.domain.money import decimal_from_database
 from costtrack.models.summaries import DECIMAL_SUMS, PENDING, SUMS
@@ -29,7 +29,8 @@ def verify_books(
 ) -> list[Difference]:
     """All differences (at most `limit` per grain) between ledger and summaries, in one snapshot; none if all is right.
 
-    `start` and `end` bound the days, `[start, end)`. Exact on PostgreSQL, to half a nano-dollar on SQLite.
+    `start` and `end` bound the days, `[start, end)`. Exact on PostgreSQL; on SQLite to 12 digits, where small sums are
+    right to a nano-dollar.
     """
     alias = using or settings.database
     connection = connections[alias]
@@ -56,8 +57,10 @@ def verify_books(
 
 def _differences_sql(vendor: str, grain: str, dimensions: tuple[str, ...], limit: int) -> str:
     from_ledger = columns([f"{expression} AS {name}" for name, expression in LEDGER_SUMS.items()])
+    tolerance = TOLERANCES[vendor]
     differs = " OR ".join(
-        f"abs(sum({name})) > {TOLERANCE[vendor]}" if name in DECIMAL_SUMS else f"sum({name}) <> 0" for name in SUMS
+        f"abs(sum({name})) > {tolerance.format(name=name)}" if name in DECIMAL_SUMS else f"sum({name}) <> 0"
+        for name in SUMS
     )
     return f"""
         SELECT {columns(dimensions)}, {columns([f"sum({name})" for name in SUMS])} FROM (

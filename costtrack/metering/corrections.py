@@ -2,49 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from datetime import UTC, datetime
+from collections.abc import Iterable, Mapping
 from decimal import Decimal
 
-from django.db import DatabaseError, IntegrityError, transaction
+from django.db import transaction
 
 from costtrack.conf import settings
-from costtrack.domain.events import CostSource, UsageKind
-from costtrack.domain.money import EXACT, decimal_from_database, parse_decimal, round_cost
-from costtrack.domain.tokens import TOKEN_FIELDS
-from costtrack.exceptions import InvalidCorrection, InvalidUsage
-from costtrack.metering.ledger import append_correction
+from costtrack.domain.events import CostSource, ResourceType, UsageKind
+from costtrack.domain.money import EXACT, MAX_COST_USD, parse_decimal, round_cost
+from costtrack.domain.tokens import MAX_TOKENS, TOKEN_FIELDS, TokenUsage
+from costtrack.exceptions import IdempotencyConflict, InvalidCorrection, InvalidUsage
+from costtrack.metering.cleaning import clean_key
+from costtrack.metering.ledger import append_correction, mark_rates_used
+from costtrack.metering.ledger.correct import correction_of, locked_with_corrections
 from costtrack.models import ResourceUsage
+from costtrack.pricing.ratebook import RateBook
 
 ZERO = Decimal(0)
-COPIED_FIELDS = (
-    "organization_id",
-    "project_id",
-    "agent_id",
-    "occurred_at",
-    "day",
-    "sprint",
-    "workflow",
-    "stage",
-    "thread_id",
-    "request_id",
-    "entity_type",
-    "entity_id",
-    "endpoint",
-    "customer",
-    "user",
-    "run",
-    "tags",
-    "resource_type",
-    "provider",
-    "gateway",
-    "model",
-    "service_tier",
-    "outcome",
-    "rate_id",
-    "saving_kind",
-)
-"""What a correction shares with its original, so that it lands in the same day and sums."""
 
 
 def void_usage(usage: ResourceUsage | int, *, reason: str, using: str | None = None) -> ResourceUsage:
@@ -55,22 +29,22 @@ def void_usage(usage: ResourceUsage | int, *, reason: str, using: str | None = N
     """
     alias = using or settings.database
     with transaction.atomic(using=alias):
-        original, corrections = _locked(usage, alias)
+        original, corrections = locked_with_corrections(usage, using=alias)
         rows = [original, *corrections]
-        void = _correction_of(original, UsageKind.VOID, reason)
+        void = correction_of(original, UsageKind.VOID, reason)
         priced = _priced_row(rows)
         void.calls = -1
         void.errors = -original.errors
         void.unpriced_calls = -sum(row.unpriced_calls for row in rows)
-        for name in TOKEN_FIELDS:
-            setattr(void, name, -sum(getattr(row, name) for row in rows))
+        for name, count in _net_tokens(rows).items():
+            setattr(void, name, -count)
         void.latency_ms = None if original.latency_ms is None else -original.latency_ms
         void.amount = -_total(row.amount for row in rows)
         void.saving_usd = -_total(row.saving_usd for row in rows)
         void.cost_source = priced.cost_source
         void.rate_id = priced.rate_id
         void.cost_usd = None if priced.cost_usd is None else -_total(row.cost_usd or ZERO for row in rows)
-        return _append(void, alias)
+        return append_correction(void, using=alias)
 
 
 def adjust_usage(
@@ -78,115 +52,136 @@ def adjust_usage(
     *,
     reason: str,
     cost_usd: Decimal | int | str | None = None,
-    amount: Decimal | int | str = 0,
+    amount: Decimal | int | str | None = None,
     idempotency_key: str = "",
     using: str | None = None,
     **tokens: int,
 ) -> ResourceUsage:
     """Change a usage by the given signed differences: dollars, amount, tokens by name; the new row.
 
-    A cost given for a usage that is still unpriced prices it. Sums of a usage and its corrections never fall
-    below 0: InvalidCorrection. The same non-empty `idempotency_key` again gives the row that it made.
+    A cost given for a usage that is still unpriced prices it, as reported. Without an `amount`, that of an LLM call
+    follows its tokens. What a usage and its corrections add up to stays a possible usage, with nothing below 0 and
+    no part above its whole: else InvalidCorrection. The same non-empty `idempotency_key` again gives the row that it
+    made; with other figures it raises IdempotencyConflict. InvalidUsage names a figure that is no number.
     """
     alias = using or settings.database
+    changes = _token_changes(tokens)
+    cost = None if cost_usd is None else _difference("cost_usd", cost_usd)
+    key = clean_key(idempotency_key)
+    with transaction.atomic(using=alias):
+        original, corrections = locked_with_corrections(usage, using=alias)
+        rows = [original, *corrections]
+        adjustment = correction_of(original, UsageKind.ADJUSTMENT, reason)
+        adjustment.idempotency_key = key
+        for name, count in changes.items():
+            setattr(adjustment, name, count)
+        if amount is not None:
+            adjustment.amount = _difference("amount", amount)
+        elif original.resource_type == ResourceType.LLM_TOKENS:
+            adjustment.amount = Decimal(changes.get("input_tokens", 0) + changes.get("output_tokens", 0))
+        _set_cost(adjustment, cost, _priced_row(rows))
+        if key and (first := next((row for row in corrections if row.idempotency_key == key), None)):
+            if _figures(first) != _figures(adjustment):
+                raise IdempotencyConflict(key)
+            return first
+        _check_net([*rows, adjustment])
+        return append_correction(adjustment, using=alias)
+
+
+def price_again(
+    usage: ResourceUsage | int,
+    *,
+    cost_usd: Decimal,
+    booked_usd: Decimal | None,
+    rate_id: int,
+    book: RateBook,
+    reason: str,
+    using: str | None = None,
+) -> ResourceUsage:
+    """Bring a usage from the cost that is booked (None: unpriced) to the one by a rate of `book`; the new row.
+
+    The rate counts as used from then on. Raises InvalidCorrection if the usage has another cost by now, and
+    StaleRates if the rate is not what the book says.
+    """
+    alias = using or settings.database
+    with transaction.atomic(using=alias):
+        original, corrections = locked_with_corrections(usage, using=alias)
+        rows = [original, *corrections]
+        if booked_cost(rows) != booked_usd:
+            raise InvalidCorrection(f"Usage {original.id} was corrected meanwhile; look at the differences again.")
+        mark_rates_used({rate_id}, book=book, using=alias)
+        adjustment = correction_of(original, UsageKind.ADJUSTMENT, reason)
+        adjustment.unpriced_calls = -1 if booked_usd is None else 0
+        adjustment.cost_usd = EXACT.subtract(cost_usd, booked_usd or ZERO)
+        adjustment.cost_source = CostSource.ESTIMATED
+        adjustment.rate_id = rate_id
+        return append_correction(adjustment, using=alias)
+
+
+def booked_cost(rows: Iterable[ResourceUsage]) -> Decimal | None:
+    """What a usage and its corrections cost together, in USD; None while it is unpriced."""
+    costs = [row.cost_usd for row in rows if row.cost_usd is not None]
+    return _total(costs) if costs else None
+
+
+def _set_cost(adjustment: ResourceUsage, cost: Decimal | None, priced: ResourceUsage) -> None:
+    """An adjustment has the source of what it corrects, so that each source nets to 0 after a void."""
+    adjustment.rate_id = priced.rate_id
+    if priced.cost_usd is None and cost is None:
+        adjustment.cost_source = CostSource.UNPRICED
+        return
+    adjustment.cost_usd = cost or ZERO
+    adjustment.cost_source = priced.cost_source
+    if priced.cost_usd is None:
+        adjustment.cost_source = CostSource.REPORTED
+        adjustment.unpriced_calls = -1
+    elif cost and priced.cost_source == CostSource.FREE:
+        adjustment.cost_source = CostSource.REPORTED
+
+
+def _priced_row(rows: list[ResourceUsage]) -> ResourceUsage:
+    """The row whose source the usage's cost has; a free one only if no other has a cost, an unpriced one last."""
+    order = (CostSource.UNPRICED, CostSource.FREE)
+    return max(rows, key=lambda row: order.index(row.cost_source) if row.cost_source in order else len(order))
+
+
+def _token_changes(tokens: Mapping[str, int]) -> dict[str, int]:
     unknown = set(tokens) - set(TOKEN_FIELDS)
     if unknown:
         raise TypeError(f"adjust_usage() got {sorted(unknown)}; token differences are {', '.join(TOKEN_FIELDS)}.")
     for name, count in tokens.items():
-        if type(count) is not int or abs(count) > 10**12:
-            raise InvalidUsage(name, count, "a whole number of tokens, positive or negative")
-    cost = None if cost_usd is None else round_cost(parse_decimal("cost_usd", cost_usd))
-    with transaction.atomic(using=alias):
-        original, corrections = _locked(usage, alias)
-        for row in corrections:
-            if idempotency_key and row.idempotency_key == idempotency_key:
-                return row
-        priced = _priced_row([original, *corrections])
-        adjustment = _correction_of(original, UsageKind.ADJUSTMENT, reason)
-        adjustment.idempotency_key = idempotency_key
-        adjustment.calls = 0
-        adjustment.amount = round_cost(parse_decimal("amount", amount))
-        for name, count in tokens.items():
-            setattr(adjustment, name, count)
-        adjustment.rate_id = priced.rate_id
-        if priced.cost_usd is not None:
-            adjustment.cost_usd = cost or ZERO
-            adjustment.cost_source = priced.cost_source
-        elif cost is not None:
-            adjustment.cost_usd = cost
-            adjustment.cost_source = CostSource.REPORTED
-            adjustment.unpriced_calls = -1
-        else:
-            adjustment.cost_source = CostSource.UNPRICED
-        if adjustment.cost_source == CostSource.FREE and cost:
-            raise InvalidCorrection("A free usage (a rate of 0) has no cost to adjust; void it and record it anew.")
-        return _append(adjustment, alias)
+        if type(count) is not int or abs(count) > MAX_TOKENS:
+            raise InvalidUsage(name, count, f"a whole number of tokens from -{MAX_TOKENS:,} to {MAX_TOKENS:,}")
+    return dict(tokens)
 
 
-def price_late(
-    usage: ResourceUsage | int, *, cost_usd: Decimal, rate_id: int, reason: str, using: str | None = None
-) -> ResourceUsage:
-    """Give a cost, from a rate that arrived later, to a usage that has none; the new row.
-
-    Raises InvalidCorrection if the usage has a cost by now.
-    """
-    alias = using or settings.database
-    with transaction.atomic(using=alias):
-        original, corrections = _locked(usage, alias)
-        if _priced_row([original, *corrections]).cost_usd is not None:
-            raise InvalidCorrection(f"Usage {original.id} has a cost already; a stored cost never changes.")
-        adjustment = _correction_of(original, UsageKind.ADJUSTMENT, reason)
-        adjustment.calls = 0
-        adjustment.unpriced_calls = -1
-        adjustment.cost_usd = cost_usd
-        adjustment.cost_source = CostSource.ESTIMATED if cost_usd else CostSource.FREE
-        adjustment.rate_id = rate_id
-        return _append(adjustment, alias)
+def _difference(field: str, value: object) -> Decimal:
+    number = parse_decimal(field, value)
+    if abs(number) >= MAX_COST_USD:
+        raise InvalidUsage(field, value, "a difference of less than 1e12")
+    return round_cost(number)
 
 
-def _locked(usage: ResourceUsage | int, alias: str) -> tuple[ResourceUsage, list[ResourceUsage]]:
-    """The original, locked so that two corrections of it queue, and its corrections so far."""
-    usage_id = usage if isinstance(usage, int) else usage.id
-    rows = ResourceUsage.objects.using(alias)
-    original = rows.select_for_update().filter(id=usage_id).first()
-    if original is None:
-        raise InvalidCorrection(f"There is no usage {usage_id}.")
-    if original.kind != UsageKind.USAGE:
-        raise InvalidCorrection(f"Row {usage_id} is itself a correction ({original.kind}); correct its original.")
-    corrections = list(
-        rows.filter(organization_id=original.organization_id, day=original.day, corrects_id=original.id).order_by("id")
-    )
-    if any(row.kind == UsageKind.VOID for row in corrections):
-        raise InvalidCorrection(f"Usage {usage_id} is void already; nothing of it is left to correct.")
-    for row in [original, *corrections]:
-        row.amount = decimal_from_database(row.amount)
-        row.saving_usd = decimal_from_database(row.saving_usd)
-    return original, corrections
+def _net_tokens(rows: Iterable[ResourceUsage]) -> dict[str, int]:
+    rows = list(rows)
+    return {name: sum(getattr(row, name) for row in rows) for name in TOKEN_FIELDS}
 
 
-def _priced_row(rows: list[ResourceUsage]) -> ResourceUsage:
-    """The row that gave the usage its cost and source; the original while it is unpriced."""
-    return next((row for row in rows if row.cost_usd is not None), rows[0])
-
-
-def _correction_of(original: ResourceUsage, kind: UsageKind, reason: str) -> ResourceUsage:
-    if not reason.strip():
-        raise InvalidCorrection("A correction needs a reason: say why, and who asked for it.")
-    fields = {name: getattr(original, name) for name in COPIED_FIELDS}
-    return ResourceUsage(
-        **fields, kind=kind.value, corrects_id=original.id, reason=reason.strip()[:500], recorded_at=datetime.now(UTC)
-    )
-
-
-def _append(row: ResourceUsage, alias: str) -> ResourceUsage:
+def _check_net(rows: list[ResourceUsage]) -> None:
+    """Refuse what no usage could be. The database refuses it too; here the error names the figure."""
     try:
-        return append_correction(row, using=alias)
-    except IntegrityError as error:
-        raise InvalidCorrection(str(error).strip().splitlines()[0]) from error
-    except DatabaseError as error:
-        if "more than was recorded" in str(error) or "out of range" in str(error):
-            raise InvalidCorrection(str(error).strip().splitlines()[0]) from error
-        raise
+        TokenUsage(**_net_tokens(rows))
+    except InvalidUsage as error:
+        raise InvalidCorrection(f"With its corrections the usage would not add up: {error}") from error
+    for field, net in (("amount", _total(row.amount for row in rows)), ("cost_usd", booked_cost(rows) or ZERO)):
+        if not 0 <= net < MAX_COST_USD:
+            raise InvalidCorrection(
+                f"Corrections would take back more than was recorded: {field} would be {net}, expected 0 to 1e12."
+            )
+
+
+def _figures(row: ResourceUsage) -> tuple[object, ...]:
+    return (row.cost_usd, row.amount, *(getattr(row, name) for name in TOKEN_FIELDS))
 
 
 def _total(values: Iterable[Decimal]) -> Decimal:

@@ -16,13 +16,15 @@ from costtrack.conf import settings
 from costtrack.domain.events import Attribution, CostSource, UsageEvent, UsageKind
 from costtrack.domain.money import EXACT, decimal_from_database
 from costtrack.domain.tokens import TOKEN_FIELDS, TokenUsage
-from costtrack.exceptions import InvalidUsage
-from costtrack.metering.corrections import adjust_usage, price_late
+from costtrack.exceptions import InvalidCorrection, InvalidUsage
+from costtrack.metering.corrections import booked_cost, price_again
+from costtrack.metering.ledger import StaleRates
 from costtrack.models import ResourceUsage
 from costtrack.pricing.price import price_event
-from costtrack.pricing.ratebook import RateBook, current_ratebook
+from costtrack.pricing.ratebook import RateBook, current_ratebook, forget_rates
 
 CHUNK = 1000
+REPRICED_SOURCES = (CostSource.UNPRICED, CostSource.ESTIMATED, CostSource.FREE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +38,7 @@ class Repricing:
     booked_usd: Decimal | None
     """None: it is unpriced so far."""
     cost_usd: Decimal
-    rate_id: int | None
+    rate_id: int
 
     @property
     def difference_usd(self) -> Decimal:
@@ -62,7 +64,7 @@ def repricings(
         kind=UsageKind.USAGE,
         day__gte=start,
         day__lt=end,
-        cost_source__in=[CostSource.UNPRICED] if unpriced_only else [CostSource.UNPRICED, CostSource.ESTIMATED],
+        cost_source__in=[CostSource.UNPRICED] if unpriced_only else REPRICED_SOURCES,
     )
     if organization_id is not None:
         rows = rows.filter(organization_id=organization_id)
@@ -80,18 +82,20 @@ def repricings(
 
 
 def apply_repricing(repricing: Repricing, *, reason: str, using: str | None = None) -> ResourceUsage:
-    """Book the difference as an adjustment; the new row. Raises InvalidCorrection if it was corrected meanwhile."""
-    if repricing.booked_usd is None:
-        if repricing.rate_id is None:
-            raise InvalidUsage("rate_id", None, "the rate that prices the usage")
-        return price_late(
+    """Book the difference as an adjustment; the new row. Raises InvalidCorrection if anything changed meanwhile."""
+    try:
+        return price_again(
             repricing.usage_id,
             cost_usd=repricing.cost_usd,
+            booked_usd=repricing.booked_usd,
             rate_id=repricing.rate_id,
+            book=current_ratebook(using=using),
             reason=reason,
             using=using,
         )
-    return adjust_usage(repricing.usage_id, cost_usd=repricing.difference_usd, reason=reason, using=using)
+    except StaleRates:
+        forget_rates()
+        raise InvalidCorrection("The rates changed meanwhile; look at the differences again.") from None
 
 
 def _corrections_of(rows: list[ResourceUsage], alias: str) -> dict[int, list[ResourceUsage]]:
@@ -131,8 +135,7 @@ def _repricing(row: ResourceUsage, corrections: list[ResourceUsage], book: RateB
         usage_missing=row.usage_missing,
     )
     priced = price_event(event, organization_id=row.organization_id, book=book)
-    costs = [decimal_from_database(one.cost_usd) for one in (row, *corrections) if one.cost_usd is not None]
-    booked = sum(costs, Decimal(0)) if costs else None
-    if priced.cost_usd is None or priced.cost_usd == booked:
+    booked = booked_cost([row, *corrections])
+    if priced.cost_usd is None or priced.rate_id is None or priced.cost_usd == booked:
         return None
     return Repricing(row.id, row.day, row.provider, row.model, booked, priced.cost_usd, priced.rate_id)

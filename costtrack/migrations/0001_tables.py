@@ -80,7 +80,8 @@ class Migration(migrations.Migration):
                 (
                     "is_active",
                     models.BooleanField(
-                        default=True, help_text="Deactivate instead of deleting: usage keeps its owner."
+                        default=True,
+                        help_text="Deactivate instead of deleting: usage keeps its owner, and what still comes in is still booked.",
                     ),
                 ),
                 ("is_demo", models.BooleanField(default=False, editable=False)),
@@ -969,6 +970,12 @@ class Migration(migrations.Migration):
                             _connector="OR",
                         ),
                         name="costtrack_usage_cost_null_iff_unpriced",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            models.Q(("cost_source", "free"), _negated=True), ("cost_usd", 0), _connector="OR"
+                        ),
+                        name="costtrack_usage_free_costs_0",
                     ),
                     models.CheckConstraint(
                         condition=models.Q(

@@ -41,6 +41,19 @@ class VendorSQL(Operation):
         return "Triggers against changed history"
 
 
+TOKENS = (
+    "input_tokens",
+    "output_tokens",
+    "cache_read_tokens",
+    "cache_write_tokens",
+    "cache_write_1h_tokens",
+    "input_audio_tokens",
+    "output_audio_tokens",
+    "reasoning_tokens",
+)
+TOKEN_SUMS = ", ".join(f"original.{name} + NEW.{name} + coalesce(sum({name}), 0) AS {name}" for name in TOKENS)
+NET_TOKENS = ", ".join(f"net.{name}" for name in TOKENS)
+
 POSTGRESQL_LEDGER = [
     """
 CREATE FUNCTION costtrack_refuse_ledger_change() RETURNS trigger LANGUAGE plpgsql AS $$
@@ -68,33 +81,33 @@ BEGIN
         RAISE EXCEPTION 'A correction needs a usage row of the same organization and day; % is none.', NEW.corrects_id
             USING ERRCODE = 'check_violation', CONSTRAINT = 'costtrack_usage_correction';
     END IF;
-    SELECT coalesce(bool_or(kind = 'void'), false) AS is_void, coalesce(sum(calls), 0) AS calls,
-        coalesce(sum(unpriced_calls), 0) AS unpriced_calls,
-        coalesce(sum(amount), 0) AS amount, coalesce(sum(cost_usd), 0) AS cost_usd,
-        coalesce(sum(input_tokens), 0) AS input_tokens, coalesce(sum(output_tokens), 0) AS output_tokens
-    INTO net FROM costtrack_resourceusage
+    SELECT coalesce(bool_or(corrections.kind = 'void'), false) AS is_void,
+        original.unpriced_calls + NEW.unpriced_calls + coalesce(sum(unpriced_calls), 0) AS unpriced_calls,
+        original.amount + NEW.amount + coalesce(sum(amount), 0) AS amount,
+        coalesce(original.cost_usd, 0) + coalesce(NEW.cost_usd, 0) + coalesce(sum(cost_usd), 0) AS cost_usd,
+        TOKEN_SUMS
+    INTO net FROM costtrack_resourceusage AS corrections
     WHERE organization_id = NEW.organization_id AND day = NEW.day AND corrects_id = NEW.corrects_id;
     IF net.is_void THEN
         RAISE EXCEPTION 'Usage % is void already; nothing of it is left to correct.', NEW.corrects_id
             USING ERRCODE = 'check_violation', CONSTRAINT = 'costtrack_usage_correction';
     END IF;
-    net.amount := original.amount + net.amount + NEW.amount;
-    net.cost_usd := coalesce(original.cost_usd, 0) + net.cost_usd + coalesce(NEW.cost_usd, 0);
-    net.input_tokens := original.input_tokens + net.input_tokens + NEW.input_tokens;
-    net.output_tokens := original.output_tokens + net.output_tokens + NEW.output_tokens;
-    net.unpriced_calls := original.unpriced_calls + net.unpriced_calls + NEW.unpriced_calls;
-    IF least(net.amount, net.cost_usd, net.input_tokens, net.output_tokens, net.unpriced_calls) < 0 THEN
+    IF least(net.amount, net.cost_usd, net.unpriced_calls, NET_TOKENS) < 0 THEN
         RAISE EXCEPTION 'Corrections of usage % would take back more than was recorded.', NEW.corrects_id
             USING ERRCODE = 'check_violation', CONSTRAINT = 'costtrack_usage_correction';
     END IF;
-    IF NEW.kind = 'void' AND greatest(
-        net.amount, net.cost_usd, net.input_tokens, net.output_tokens, net.unpriced_calls) > 0 THEN
+    IF net.cache_read_tokens + net.cache_write_tokens + net.cache_write_1h_tokens + net.input_audio_tokens
+        > net.input_tokens OR net.reasoning_tokens + net.output_audio_tokens > net.output_tokens THEN
+        RAISE EXCEPTION 'Corrections of usage % would leave parts above their whole.', NEW.corrects_id
+            USING ERRCODE = 'check_violation', CONSTRAINT = 'costtrack_usage_correction';
+    END IF;
+    IF NEW.kind = 'void' AND greatest(net.amount, net.cost_usd, net.unpriced_calls, NET_TOKENS) > 0 THEN
         RAISE EXCEPTION 'A void has to take back all of usage %.', NEW.corrects_id
             USING ERRCODE = 'check_violation', CONSTRAINT = 'costtrack_usage_correction';
     END IF;
     RETURN NEW;
 END $$
-""",
+""".replace("TOKEN_SUMS", TOKEN_SUMS).replace("NET_TOKENS", NET_TOKENS),
     """
 CREATE TRIGGER costtrack_usage_check_correction BEFORE INSERT ON costtrack_resourceusage
 FOR EACH ROW WHEN (NEW.kind <> 'usage') EXECUTE FUNCTION costtrack_check_correction()
@@ -159,7 +172,15 @@ POSTGRESQL_BACKWARD = [
     "DROP FUNCTION costtrack_refuse_ledger_change()",
 ]
 
-# SQLite keeps sums of decimals to 15 digits: half a nano-dollar is the tolerance there.
+SQLITE_NET_SUMS = ", ".join(
+    [
+        "coalesce(sum(cost_usd), 0) + coalesce(NEW.cost_usd, 0)",
+        *(f"sum({name}) + NEW.{name}" for name in ("amount", "unpriced_calls", *TOKENS)),
+    ]
+)
+# SQLite keeps decimals as floats of 15 digits: small sums are right to half a nano-dollar, large ones to 12 digits.
+SQLITE_TOLERANCE = "max(5e-10, 1e-12 * (coalesce(sum(abs(cost_usd)), 0) + sum(abs(amount))))"
+
 SQLITE = [
     """
 CREATE TRIGGER costtrack_usage_append_only BEFORE UPDATE ON costtrack_resourceusage
@@ -180,20 +201,25 @@ BEGIN
         AND corrects_id = NEW.corrects_id AND kind = 'void');
     SELECT RAISE(ABORT, 'Corrections of this usage would take back more than was recorded.')
     WHERE (
-        SELECT min(sum(amount) + NEW.amount, coalesce(sum(cost_usd), 0) + coalesce(NEW.cost_usd, 0),
-            sum(input_tokens) + NEW.input_tokens, sum(output_tokens) + NEW.output_tokens,
-            sum(unpriced_calls) + NEW.unpriced_calls)
+        SELECT min(NET_SUMS) < -(TOLERANCE) FROM costtrack_resourceusage
+        WHERE organization_id = NEW.organization_id AND day = NEW.day
+        AND (id = NEW.corrects_id OR corrects_id = NEW.corrects_id));
+    SELECT RAISE(ABORT, 'Corrections of this usage would leave parts above their whole.')
+    WHERE (
+        SELECT sum(cache_read_tokens + cache_write_tokens + cache_write_1h_tokens + input_audio_tokens - input_tokens)
+            + NEW.cache_read_tokens + NEW.cache_write_tokens + NEW.cache_write_1h_tokens + NEW.input_audio_tokens
+            > NEW.input_tokens
+            OR sum(reasoning_tokens + output_audio_tokens - output_tokens)
+            + NEW.reasoning_tokens + NEW.output_audio_tokens > NEW.output_tokens
         FROM costtrack_resourceusage WHERE organization_id = NEW.organization_id AND day = NEW.day
-        AND (id = NEW.corrects_id OR corrects_id = NEW.corrects_id)) < -5e-10;
+        AND (id = NEW.corrects_id OR corrects_id = NEW.corrects_id));
     SELECT RAISE(ABORT, 'A void has to take back all of its usage.')
     WHERE NEW.kind = 'void' AND (
-        SELECT max(sum(amount) + NEW.amount, coalesce(sum(cost_usd), 0) + coalesce(NEW.cost_usd, 0),
-            sum(input_tokens) + NEW.input_tokens, sum(output_tokens) + NEW.output_tokens,
-            sum(unpriced_calls) + NEW.unpriced_calls)
-        FROM costtrack_resourceusage WHERE organization_id = NEW.organization_id AND day = NEW.day
-        AND (id = NEW.corrects_id OR corrects_id = NEW.corrects_id)) > 5e-10;
+        SELECT max(NET_SUMS) > TOLERANCE FROM costtrack_resourceusage
+        WHERE organization_id = NEW.organization_id AND day = NEW.day
+        AND (id = NEW.corrects_id OR corrects_id = NEW.corrects_id));
 END
-""",
+""".replace("NET_SUMS", SQLITE_NET_SUMS).replace("TOLERANCE", SQLITE_TOLERANCE),
     f"""
 CREATE TRIGGER costtrack_rate_used_stands BEFORE UPDATE OF {RATE_COLUMNS} ON costtrack_rate
 WHEN OLD.is_used AND NOT ({" AND ".join(f"OLD.{name} IS NEW.{name}" for name in RATE_COLUMNS.split(", "))})

@@ -183,6 +183,9 @@ class ResourceUsage(models.Model):
                 name="costtrack_usage_cost_null_iff_unpriced",
             ),
             models.CheckConstraint(
+                condition=~Q(cost_source="free") | Q(cost_usd=0), name="costtrack_usage_free_costs_0"
+            ),
+            models.CheckConstraint(
                 condition=Q(kind="usage", calls=1, errors__in=[0, 1], unpriced_calls__in=[0, 1], corrects__isnull=True)
                 | Q(kind="adjustment", calls=0, errors=0, unpriced_calls__in=[0, -1], corrects__isnull=False)
                 | Q(kind="void", calls=-1, errors__in=[0, -1], unpriced_calls__in=[0, -1], corrects__isnull=False),

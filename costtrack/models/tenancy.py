@@ -35,7 +35,10 @@ class Organization(models.Model):
         default="UTC",
         help_text=_("IANA name. Its days and periods follow this zone; a change takes effect at its next midnight."),
     )
-    is_active = models.BooleanField(default=True, help_text=_("Deactivate instead of deleting: usage keeps its owner."))
+    is_active = models.BooleanField(
+        default=True,
+        help_text=_("Deactivate instead of deleting: usage keeps its owner, and what still comes in is still booked."),
+    )
     is_demo = models.BooleanField(default=False, editable=False)
     created_at = models.DateTimeField(auto_now_add=True)
 

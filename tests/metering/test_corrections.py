@@ -3,12 +3,14 @@ from __future__ import annotations
 from decimal import Decimal
 
 import pytest
+from django.db import IntegrityError, transaction
 
 from costtrack.aggregation import verify_books
-from costtrack.exceptions import InvalidCorrection, InvalidUsage
-from costtrack.metering.corrections import adjust_usage, price_late, void_usage
-from costtrack.metering.ledger import record_events
-from costtrack.models import DailyCostSummary, ResourceUsage
+from costtrack.exceptions import IdempotencyConflict, InvalidCorrection, InvalidUsage
+from costtrack.metering.corrections import adjust_usage, price_again, void_usage
+from costtrack.metering.ledger import StaleRates, record_events
+from costtrack.models import DailyCostSummary, Rate, RateTier, ResourceUsage
+from costtrack.pricing.ratebook import current_ratebook
 from tests.factories import make_event, make_organization, make_rate
 
 pytestmark = pytest.mark.django_db
@@ -64,11 +66,38 @@ def test_voiding_an_unpriced_usage_takes_it_off_the_unpriced_count() -> None:
 def test_a_late_price_carries_the_cost_and_leaves_the_calls() -> None:
     usage_id = record(model="unknown-model")
     rate = make_rate("unknown-model")
-    row = price_late(usage_id, cost_usd=Decimal("0.0045"), rate_id=rate.id, reason="rate arrived")
-    assert (row.calls, row.unpriced_calls, row.cost_source) == (0, -1, "estimated")
+
+    def price() -> ResourceUsage:
+        book = current_ratebook()
+        return price_again(
+            usage_id, cost_usd=Decimal("0.0045"), booked_usd=None, rate_id=rate.id, book=book, reason="rate arrived"
+        )
+
+    row = price()
+    assert (row.calls, row.unpriced_calls, row.cost_source, row.rate_id) == (0, -1, "estimated", rate.id)
     assert (summed("calls"), summed("unpriced_calls"), summed("cost_usd")) == (1, 0, Decimal("0.0045"))
-    with pytest.raises(InvalidCorrection, match="has a cost already"):
-        price_late(usage_id, cost_usd=Decimal(1), rate_id=rate.id, reason="again")
+    with pytest.raises(InvalidCorrection, match="corrected meanwhile"):
+        price()
+
+
+def test_a_rate_that_prices_late_stands_for_good_like_any_used_rate() -> None:
+    usage_id = record(model="unknown-model")
+    rate = make_rate("unknown-model")
+    values = {"cost_usd": Decimal("0.0045"), "booked_usd": None, "rate_id": rate.id, "reason": "rate arrived"}
+    price_again(usage_id, book=current_ratebook(), **values)
+    with pytest.raises(IntegrityError, match="never edited"), transaction.atomic():
+        Rate.objects.filter(id=rate.id).update(input_usd_per_million=9)
+
+
+def test_a_rate_that_was_changed_after_it_was_read_prices_nothing_late() -> None:
+    usage_id = record(model="unknown-model")
+    rate = make_rate("unknown-model")
+    book = current_ratebook()
+    RateTier.objects.create(rate=rate, above_input_tokens=10, input_usd_per_million=50)
+    with pytest.raises(StaleRates):
+        price_again(
+            usage_id, cost_usd=Decimal("0.0045"), booked_usd=None, rate_id=rate.id, book=book, reason="rate arrived"
+        )
 
 
 def test_a_cost_given_by_hand_prices_an_unpriced_usage_as_reported() -> None:
@@ -95,10 +124,45 @@ def test_the_same_adjustment_key_again_is_the_same_adjustment() -> None:
     assert net("cost_usd") == Decimal("0.1045")
 
 
-@pytest.mark.parametrize("too_much", [{"cost_usd": "-0.0046"}, {"input_tokens": -1001}, {"amount": "-1101"}])
-def test_an_adjustment_never_takes_back_more_than_is_left(too_much: dict) -> None:
+def test_the_same_adjustment_key_with_other_figures_is_a_conflict() -> None:
     usage_id = record()
-    with pytest.raises(InvalidCorrection, match="more than was recorded"):
+    adjust_usage(usage_id, reason="invoice", cost_usd="0.1", idempotency_key="inv-7")
+    with pytest.raises(IdempotencyConflict):
+        adjust_usage(usage_id, reason="invoice", cost_usd="0.2", idempotency_key="inv-7")
+    assert net("cost_usd") == Decimal("0.1045")
+
+
+def test_the_amount_of_an_llm_call_follows_its_tokens() -> None:
+    usage_id = record()
+    assert adjust_usage(usage_id, reason="recount", input_tokens=-10, output_tokens=3).amount == -7
+    assert net("amount") == net("input_tokens") + net("output_tokens")
+
+
+def test_a_free_usage_that_is_billed_after_all_nets_to_nothing_after_a_void() -> None:
+    make_rate("gift", per_million=("0", "0"))
+    usage_id = record(model="gift")
+    adjust_usage(usage_id, reason="billed after all", cost_usd="0.5")
+    assert summed("cost_reported_usd") == Decimal("0.5")
+    void_usage(usage_id, reason="refunded")
+    assert summed("cost_reported_usd") == summed("cost_usd") == 0
+    assert verify_books() == []
+
+
+TOO_MUCH = [
+    {"cost_usd": "-0.0046"},
+    {"input_tokens": -1001},
+    {"amount": "-1101"},
+    {"cache_read_tokens": -1},
+    {"cache_read_tokens": 1001},
+    {"output_tokens": -100, "reasoning_tokens": 1},
+    {"cost_usd": "999999999999.999"},
+]
+
+
+@pytest.mark.parametrize("too_much", TOO_MUCH)
+def test_an_adjustment_leaves_a_usage_that_could_be(too_much: dict) -> None:
+    usage_id = record()
+    with pytest.raises(InvalidCorrection, match=r"more than was recorded|would not add up"):
         adjust_usage(usage_id, reason="too much", **too_much)
     assert net("cost_usd") == summed("cost_usd") == Decimal("0.0045")
 
@@ -111,6 +175,7 @@ def test_a_void_cannot_be_voided_nor_anything_corrected_after_it() -> None:
         lambda: void_usage(void, reason="void the void"),
         lambda: adjust_usage(usage_id, reason="late", cost_usd=1),
         lambda: void_usage(usage_id + 10_000, reason="no such row"),
+        lambda: void_usage("5", reason="text"),  # type: ignore[arg-type]
     ):
         with pytest.raises(InvalidCorrection):
             again()
@@ -120,12 +185,19 @@ def test_a_correction_says_why() -> None:
     usage_id = record()
     with pytest.raises(InvalidCorrection, match="reason"):
         void_usage(usage_id, reason=" ")
-    assert void_usage(usage_id, reason="duplicate of ticket 7").reason == "duplicate of ticket 7"
+    assert void_usage(usage_id, reason="duplicate\nof \x00ticket 7").reason == "duplicate of ticket 7"
 
 
-@pytest.mark.parametrize(
-    "bad", [{"cost_usd": "NaN"}, {"cost_usd": True}, {"amount": "Infinity"}, {"input_tokens": 1.5}]
-)
+BAD_FIGURES = [
+    {"cost_usd": "NaN"},
+    {"cost_usd": True},
+    {"cost_usd": "1e13"},
+    {"amount": "Infinity"},
+    {"input_tokens": 1.5},
+]
+
+
+@pytest.mark.parametrize("bad", BAD_FIGURES)
 def test_a_bad_figure_is_a_typed_error(bad: dict) -> None:
     with pytest.raises(InvalidUsage):
         adjust_usage(record(), reason="bad", **bad)

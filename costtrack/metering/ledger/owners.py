@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TypeVar
+from zoneinfo import ZoneInfoNotFoundError
 
 from django.db.models import Count
 
@@ -25,6 +26,8 @@ class Owners:
     """The rows that a batch's attributions name, by slug."""
 
     organizations: dict[str, tuple[int, ZoneHistory]] = field(default_factory=dict)
+    refused: dict[str, str] = field(default_factory=dict)
+    """Organizations that can take no usage, with the reason."""
     projects: dict[tuple[int, str], int] = field(default_factory=dict)
     agents: dict[tuple[int, str], int] = field(default_factory=dict)
 
@@ -78,7 +81,11 @@ def _find_organizations(owners: Owners, slugs: Sequence[str], *, using: str) -> 
     for organization_id, timezone, effective_from in zones.values_list("organization_id", "timezone", "effective_from"):
         changes.setdefault(organization_id, []).append((timezone, effective_from))
     for slug, organization_id, timezone in rows:
-        history = ZoneHistory.of(timezone, changes.get(organization_id, []))
+        try:
+            history = ZoneHistory.of(timezone, changes.get(organization_id, []))
+        except (ZoneInfoNotFoundError, ValueError) as error:
+            owners.refused[slug] = f"Organization {slug!r} has no valid time zone ({error}); correct it in the admin."
+            continue
         owners.organizations[slug] = (organization_id, history)
 
 

@@ -9,6 +9,7 @@ from django.db import transaction
 
 from costtrack.models import Rate
 from costtrack.pricing.ratebook import RateBook
+from costtrack.pricing.stored_rates import stored_rates
 
 _marked: WeakKeyDictionary[RateBook, set[int]] = WeakKeyDictionary()
 """The rates of each book that are known to be marked, so that most batches need no query."""
@@ -26,11 +27,12 @@ def mark_rates_used(rate_ids: Collection[int], *, book: RateBook, using: str) ->
     unmarked = sorted(set(rate_ids) - marked)
     if not unmarked:
         return
-    rates = list(Rate.objects.using(using).select_for_update(no_key=True).filter(id__in=unmarked).order_by("id"))
-    fresh = {rate.id: rate for rate in rates if not rate.is_used}
-    read = {rate.id: rate.updated_at for rate in book.rates if rate.id in fresh}
-    if len(rates) < len(unmarked) or any(rate.updated_at != read.get(rate.id) for rate in fresh.values()):
+    locked = Rate.objects.using(using).select_for_update(no_key=True).filter(id__in=unmarked).order_by("id")
+    fresh = {rate_id for rate_id, is_used in locked.values_list("id", "is_used") if not is_used}
+    stored = {rate.id: rate for rate in stored_rates(using=using, id__in=unmarked)}
+    read = {rate.id: rate for rate in book.rates if rate.id in fresh}
+    if len(stored) < len(unmarked) or any(stored[rate_id] != read.get(rate_id) for rate_id in fresh):
         raise StaleRates
     if fresh:
-        Rate.objects.using(using).filter(id__in=list(fresh)).update(is_used=True)
+        Rate.objects.using(using).filter(id__in=fresh).update(is_used=True)
     transaction.on_commit(lambda: marked.update(unmarked), using=using)

@@ -75,7 +75,9 @@ def _stage(
     attribution = event.attribution
     found = owners.organization(attribution)
     if found is None:
-        return _rejected(event, f"Organization {attribution.organization!r} does not exist; usage never creates one.")
+        slug = attribution.organization or settings.default_organization
+        unknown = f"Organization {slug!r} does not exist; usage never creates one."
+        return _rejected(event, owners.refused.get(slug, unknown))
     organization_id, zones = found
     metadata = dict(event.metadata)
     project = project_slug(attribution)

@@ -68,6 +68,7 @@ BAD_USAGE: list[tuple[dict[str, Any], str]] = [
     ({"cost_usd": Decimal(-1), "cost_source": "reported"}, "costtrack_usage_cost_gte_0"),
     ({"cost_usd": None, "cost_source": "estimated"}, "costtrack_usage_cost_null_iff_unpriced"),
     ({"cost_usd": Decimal(0), "cost_source": "unpriced"}, "costtrack_usage_cost_null_iff_unpriced"),
+    ({"cost_usd": Decimal(3), "cost_source": "free"}, "costtrack_usage_free_costs_0"),
     ({"calls": 2}, "costtrack_usage_kind_figures"),
     ({"errors": -1}, "costtrack_usage_kind_figures"),
     ({"corrects_id": 1}, "costtrack_usage_kind_figures"),
@@ -128,12 +129,19 @@ def correction(usage: ResourceUsage, **fields: Any) -> ResourceUsage:
         {"output_tokens": -101},
         {"amount": Decimal(-1101)},
         {"unpriced_calls": -1},
+        {"cache_read_tokens": -1},
     ],
 )
 def test_no_correction_takes_back_more_than_was_recorded(usage: ResourceUsage, fields: dict[str, Any]) -> None:
     if connection.vendor == "sqlite" and "cost_usd" in fields:
         fields = {"cost_usd": Decimal("-0.004500002")}  # to a nano-dollar there
     refused(lambda: correction(usage, **fields).save(force_insert=True), "more than was recorded")
+
+
+def test_no_correction_leaves_parts_above_their_whole(usage: ResourceUsage) -> None:
+    refused(lambda: correction(usage, cache_read_tokens=1001).save(force_insert=True), "parts above their whole")
+    refused(lambda: correction(usage, reasoning_tokens=101).save(force_insert=True), "parts above their whole")
+    correction(usage, cache_read_tokens=1000, reasoning_tokens=100).save(force_insert=True)
 
 
 def test_two_reductions_together_never_exceed_the_original(usage: ResourceUsage) -> None:
