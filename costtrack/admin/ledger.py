@@ -26,8 +26,8 @@ from costtrack.admin.filters import (
 )
 from costtrack.admin.large_lists import LargeListAdmin
 from costtrack.admin.paginator import BoundedPaginator
+from costtrack.domain.tokens import TOKEN_FIELDS
 from costtrack.models import Organization, ResourceUsage
-from costtrack.models.ledger import NOT_NEGATIVE as TOKEN_COLUMNS
 
 SEARCHED = ("thread_id", "customer", "run")
 """Columns that have an index beginning with the organization."""
@@ -159,7 +159,7 @@ class ResourceUsageAdmin(LargeListAdmin[ResourceUsage]):
     @admin.display(description=gettext_lazy("tokens"))
     def tokens(self, obj: ResourceUsage) -> SafeString:
         """Every token class that is not 0."""
-        counts = ((name.removesuffix("_tokens").replace("_", " "), getattr(obj, name)) for name in TOKEN_COLUMNS)
+        counts = ((name.removesuffix("_tokens").replace("_", " "), getattr(obj, name)) for name in TOKEN_FIELDS)
         rows = [(name, count(number)) for name, number in counts if number]
         return figure_table(rows) if rows else count(0)
 

@@ -14,21 +14,12 @@ from django.db.models import F, Q
 from django.utils.translation import gettext_lazy as _
 
 from costtrack.domain.events import CostSource, Outcome, UsageKind
+from costtrack.domain.tokens import TOKEN_FIELDS
 from costtrack.models.fields import dimension_field, usd_field
 from costtrack.models.rates import Rate
 from costtrack.models.tenancy import Agent, Organization, Project
 
 MAX_AMOUNT = 10**12
-NOT_NEGATIVE = (
-    "input_tokens",
-    "output_tokens",
-    "cache_read_tokens",
-    "cache_write_tokens",
-    "cache_write_1h_tokens",
-    "input_audio_tokens",
-    "output_audio_tokens",
-    "reasoning_tokens",
-)
 
 
 def token_count_field() -> models.BigIntegerField[int, int]:
@@ -155,7 +146,7 @@ class ResourceUsage(models.Model):
                 condition=Q(kind__in=[k.value for k in UsageKind]), name="costtrack_usage_kind_known"
             ),
             models.CheckConstraint(
-                condition=~Q(kind="usage") | Q(**{f"{name}__gte": 0 for name in NOT_NEGATIVE}),
+                condition=~Q(kind="usage") | Q(**{f"{name}__gte": 0 for name in TOKEN_FIELDS}),
                 name="costtrack_usage_tokens_gte_0",
             ),
             models.CheckConstraint(

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Self
+from typing import Any, ClassVar, Self
 
 from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
+from costtrack.domain.tokens import TOKEN_FIELDS
 from costtrack.models.fields import dimension_field
 from costtrack.models.tenancy import Agent, Organization, Project
 
@@ -34,14 +35,7 @@ COUNT_SUMS = (
     "calls",
     "errors",
     "unpriced_calls",
-    "input_tokens",
-    "output_tokens",
-    "cache_read_tokens",
-    "cache_write_tokens",
-    "cache_write_1h_tokens",
-    "input_audio_tokens",
-    "output_audio_tokens",
-    "reasoning_tokens",
+    *TOKEN_FIELDS,
     "latency_ms",
 )
 """Whole numbers that a summary adds up."""
@@ -78,7 +72,7 @@ def _sum() -> models.BigIntegerField[int, int]:
     return models.BigIntegerField(default=0)
 
 
-def _decimal_sum() -> models.DecimalField:  # type: ignore[type-arg]
+def _decimal_sum() -> models.DecimalField[Any, Any]:
     return models.DecimalField(max_digits=36, decimal_places=12, default=0)
 
 

@@ -11,7 +11,7 @@ from costtrack.domain.money import decimal_from_database
 from costtrack.exceptions import InvalidCorrection
 from costtrack.metering.cleaning import clean_text
 from costtrack.metering.ledger.backends import backend_for
-from costtrack.metering.ledger.rows import ZERO, SummaryPart
+from costtrack.metering.ledger.rows import ATTRIBUTION_COLUMNS, ZERO, SummaryPart
 from costtrack.metering.ledger.sums import pending_rows
 from costtrack.models import ResourceUsage
 from costtrack.models.summaries import AGENT_DIMENSIONS, COUNT_SUMS
@@ -23,17 +23,7 @@ COPIED_FIELDS = (
     "agent_id",
     "occurred_at",
     "day",
-    "sprint",
-    "workflow",
-    "stage",
-    "thread_id",
-    "request_id",
-    "entity_type",
-    "entity_id",
-    "endpoint",
-    "customer",
-    "user",
-    "run",
+    *ATTRIBUTION_COLUMNS,
     "tags",
     "resource_type",
     "provider",

@@ -10,7 +10,23 @@ from typing import Any
 import orjson
 
 from costtrack.domain.events import CostSource, Outcome, UsageEvent
+from costtrack.domain.tokens import TOKEN_FIELDS
 from costtrack.pricing.price import Priced
+
+ATTRIBUTION_COLUMNS = (
+    "sprint",
+    "workflow",
+    "stage",
+    "thread_id",
+    "request_id",
+    "entity_type",
+    "entity_id",
+    "endpoint",
+    "customer",
+    "user",
+    "run",
+)
+"""The texts that say who caused a call, beside its owners."""
 
 LEDGER_COLUMNS = (
     "id",
@@ -24,17 +40,7 @@ LEDGER_COLUMNS = (
     "occurred_at",
     "recorded_at",
     "day",
-    "sprint",
-    "workflow",
-    "stage",
-    "thread_id",
-    "request_id",
-    "entity_type",
-    "entity_id",
-    "endpoint",
-    "customer",
-    "user",
-    "run",
+    *ATTRIBUTION_COLUMNS,
     "tags",
     "resource_type",
     "provider",
@@ -43,14 +49,7 @@ LEDGER_COLUMNS = (
     "service_tier",
     "calls",
     "errors",
-    "input_tokens",
-    "output_tokens",
-    "cache_read_tokens",
-    "cache_write_tokens",
-    "cache_write_1h_tokens",
-    "input_audio_tokens",
-    "output_audio_tokens",
-    "reasoning_tokens",
+    *TOKEN_FIELDS,
     "amount",
     "latency_ms",
     "outcome",
@@ -129,8 +128,8 @@ def ledger_values(
         tokens.cache_write_tokens,
         tokens.cache_write_1h_tokens,
         tokens.input_audio_tokens,
-        tokens.output_audio_tokens,
         tokens.reasoning_tokens,
+        tokens.output_audio_tokens,
         event.amount,
         null if event.latency_ms is None else event.latency_ms,
         event.outcome,
@@ -189,8 +188,8 @@ def summary_part(event: UsageEvent, owner: Owner, priced: Priced) -> SummaryPart
             tokens.cache_write_tokens,
             tokens.cache_write_1h_tokens,
             tokens.input_audio_tokens,
-            tokens.output_audio_tokens,
             tokens.reasoning_tokens,
+            tokens.output_audio_tokens,
             event.latency_ms or 0,
         ),
         (
