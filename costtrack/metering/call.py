@@ -9,14 +9,15 @@ from decimal import Decimal
 from time import perf_counter
 from typing import Any
 
-from costtrack.domain.events import Outcome, UsageEvent
+from costtrack.domain.events import Outcome, ResourceType, UsageEvent
 from costtrack.domain.tokens import TokenUsage
 from costtrack.metering.attribution import GivenAttribution
 from costtrack.metering.cleaning import text_of
-from costtrack.metering.context import given_here, tracked_function_here
+from costtrack.metering.context import given_here
 from costtrack.metering.database_thread import run_sync
 from costtrack.metering.errors import error_fields
 from costtrack.metering.events import EventFields
+from costtrack.metering.nested import MeteredInside, metered_around_here
 from costtrack.metering.observed import Observed
 from costtrack.metering.recorded import RecordedUsage
 from costtrack.metering.streams import Stream, metered_stream
@@ -27,7 +28,9 @@ logger = logging.getLogger("costtrack")
 class Call:
     """What `with meter(...) as call:` gives. Nothing that a provider sent makes its methods raise.
 
-    Each response that is observed becomes a ledger row of its own, so a tool-use loop may run inside one block.
+    Each response that is observed becomes a ledger row of its own, so a tool-use loop may run inside one block. One
+    that a metered call inside the block charges already (the same object, the same id, or its model and counts given
+    to `record_usage`) adds none.
     """
 
     def __init__(self, fields: EventFields, given: GivenAttribution) -> None:
@@ -36,18 +39,31 @@ class Call:
         """What was given to `meter`, as `build_event` takes it."""
         self.said: EventFields = {}
         """What was said since, about the last response."""
-        self.enclosing = tracked_function_here()
         self.metadata: dict[str, Any] = dict(fields.get("metadata") or {})
         self.attribution = given.over(given_here())
         self.observed = Observed(
             provider=text_of("provider", fields.get("provider")), model=text_of("model", fields.get("model"))
         )
+        self.inside = MeteredInside()
+        """What other calls meter while this one is open."""
+        self._around = metered_around_here()
         self.events: list[UsageEvent] = []
         """After the block: what was, or should have been, recorded."""
         self.results: tuple[RecordedUsage, ...] = ()
-        """After the block: the ledger rows, one per observed response; empty if nothing could be recorded."""
+        """After the block: the ledger rows, one per observed response; empty if others charge them or all were lost."""
         self.problems: list[str] = []
         self.restart()
+
+    @property
+    def is_llm(self) -> bool:
+        """Whether tokens are metered: no tool, no GPU."""
+        return self.given.get("resource_type", ResourceType.LLM_TOKENS) == ResourceType.LLM_TOKENS
+
+    def announce(self) -> None:
+        """Tell the calls around this one, where it was made and where it runs, that it will charge what it sees."""
+        if self.is_llm:
+            for around in dict.fromkeys((*self._around, *metered_around_here())):
+                around.add(self.observed)
 
     def restart(self) -> None:
         """Begin now."""
@@ -55,17 +71,25 @@ class Call:
         self.began = perf_counter()
         self.observed.restart()
 
+    def close(self) -> None:
+        """The call is over: no response is kept alive for it, or to be found again in it."""
+        self.inside.end()
+        self.observed.close()
+
     def observe(self, response: object) -> None:
         """Take tokens, model, id, cost, tier and finish reason from a provider's response, of any make.
 
         The same response again changes nothing; another one is another call. For streams there is `observe_stream`.
         """
-        self.observed.response(response)
+        self.observed.response(response, is_seen_inside=self.inside.knows(response))
 
     def observe_stream(self, stream: Stream) -> Stream:
         """The stream, to be iterated in its place; the usage in its chunks is noted as they pass."""
         self.observed.begin_stream()
-        return metered_stream(stream, on_chunk=self.observed.chunk, on_end=self.observed.stream_ended)
+        return metered_stream(stream, on_chunk=self._stream_chunk, on_end=self.observed.stream_ended)
+
+    def _stream_chunk(self, chunk: object) -> None:
+        self.observed.chunk(chunk, is_seen_inside=self.inside.knows(chunk))
 
     def set_usage(
         self,

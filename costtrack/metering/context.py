@@ -89,13 +89,6 @@ class AttributionScope:
         return plain
 
 
-class FunctionScope(AttributionScope):
-    """The scope of one call of a tracked function."""
-
-    has_metered_calls = False
-    """Whether an LLM call was metered inside; then a function that returns no usage of its own adds no row."""
-
-
 def attribute(**fields: Unpack[AttributionFields]) -> AttributionScope:
     """Attributes the usage that is metered inside: a context manager and a decorator.
 
@@ -116,11 +109,3 @@ def given_here() -> GivenAttribution:
     """The merged fields of all scopes in force here."""
     entered = _current.get()
     return NOT_GIVEN if entered is None else entered.merged
-
-
-def tracked_function_here() -> FunctionScope | None:
-    """The innermost tracked function that is running here."""
-    entered = _current.get()
-    while entered is not None and not isinstance(entered.scope, FunctionScope):
-        entered = entered.outer
-    return entered.scope if entered is not None else None  # type: ignore[return-value]

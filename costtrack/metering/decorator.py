@@ -57,8 +57,9 @@ def track_api_call(
     `endpoint` is the feature's name, by default the function's. The returned response tells what was used; a
     returned or yielded stream passes through untouched, and is recorded when it ends, breaks or is closed. An
     argument named `conversation_id` or `thread_id` is the conversation, one named `model` the model. What is metered
-    inside belongs to the same feature and conversation; a function that only wraps other metered LLM calls and
-    returns no usage of its own adds no row. The function's result and exceptions reach the caller unchanged.
+    inside belongs to the same feature and conversation; a function that only wraps other metered LLM calls, and
+    returns no usage or the response or chunks of one of them, adds no row. The function's result and exceptions
+    reach the caller unchanged.
     """
     if callable(endpoint) or isinstance(endpoint, (staticmethod, classmethod)):
         return track_api_call()(endpoint)
@@ -95,12 +96,12 @@ def _wrapper(function: Callable[..., Any], tracked: TrackedFunction) -> Callable
     if iscoroutinefunction(function):
 
         async def coroutine(*args: Any, **kwargs: Any) -> Any:
-            return await _awaited(tracked.begin(args, kwargs), function(*args, **kwargs))
+            return await _awaited(tracked.begin(args, kwargs).running(), function(*args, **kwargs))
 
         return coroutine
 
     def plain(*args: Any, **kwargs: Any) -> Any:
-        call = tracked.begin(args, kwargs)
+        call = tracked.begin(args, kwargs).running()
         try:
             with call.scope:
                 result = function(*args, **kwargs)

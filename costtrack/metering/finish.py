@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from time import perf_counter
 
-from costtrack.domain.events import ResourceType, ServiceTier, UsageEvent
+from costtrack.domain.events import ServiceTier, UsageEvent
 from costtrack.domain.tokens import TOKEN_FIELDS
 from costtrack.extraction import Extracted, trusted_id
 from costtrack.metering.call import Call
@@ -21,22 +22,24 @@ from costtrack.metering.transport import submit_all
 NOTHING_FOUND = Extracted()
 
 
-def finish(call: Call, error: BaseException | None) -> Callable[[], None]:
+def finish(call: Call, error: BaseException | None) -> Callable[[], None] | None:
     """Fix what is known when the block ends; gives the work that is left: to build the events and record them.
 
-    The work may touch the database (a lazy attribution, the ledger). It never raises an Exception, and sets
-    `call.events` and `call.results`.
+    None if calls inside the block charge all that it observed. The work may touch the database (a lazy attribution,
+    the ledger). It never raises an Exception, and sets `call.events` and `call.results`.
     """
     responses = call.observed.responses()
     total_ms = round((perf_counter() - call.began) * 1000)
     if len(responses) == 1:
-        responses = [ObservedResponse(responses[0].found, total_ms, responses[0].ended_early)]
+        responses = [replace(responses[0], latency_ms=total_ms)]
+    responses = _own_responses(call, responses)
+    call.close()
+    if not responses:
+        return None
     if error is not None:
         call.set_error(error)
     # Cut off from outside (cancelled, closed): the provider may well have worked and charged. Unknown is not 0.
     was_cut_off = error is not None and not isinstance(error, Exception)
-    if call.enclosing is not None and _is_llm(call):
-        call.enclosing.has_metered_calls = True
     return lambda: _record(call, responses, was_cut_off=was_cut_off)
 
 
@@ -85,8 +88,15 @@ def _record(call: Call, responses: list[ObservedResponse], *, was_cut_off: bool)
     call.results = tuple(recorded)
 
 
-def _is_llm(call: Call) -> bool:
-    return call.given.get("resource_type", ResourceType.LLM_TOKENS) == ResourceType.LLM_TOKENS
+def _own_responses(call: Call, responses: list[ObservedResponse]) -> list[ObservedResponse]:
+    """Those that no call inside charges; what was said of the last one goes with it."""
+    if not call.is_llm:
+        return responses
+    model = text_of("model", call.said.get("model") or call.given.get("model"))
+    own = call.inside.not_charged(responses, given_model=model)
+    if not own or own[-1] is not responses[-1]:
+        call.said = {}
+    return own
 
 
 def _events(call: Call, responses: list[ObservedResponse], *, was_cut_off: bool) -> list[UsageEvent]:
@@ -106,7 +116,7 @@ def _fields(call: Call, response: ObservedResponse, *, number: int, is_last: boo
     found = response.found or NOTHING_FOUND
     _fill_usage(fields, found)
     has_usage = "tokens" in fields or any(name in fields for name in TOKEN_FIELDS)
-    if not has_usage and _is_llm(call) and (was_cut_off or response.ended_early):
+    if not has_usage and call.is_llm and (was_cut_off or response.ended_early):
         fields["usage_missing"] = True
     if found.is_adjusted or (response.ended_early and not found.finish_reason):
         fields["is_estimated"] = fields.get("is_estimated") or has_usage

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from datetime import UTC, datetime
 from types import TracebackType
@@ -31,16 +31,16 @@ class Meter(AbstractContextManager[Call], AbstractAsyncContextManager[Call]):
 
     def __enter__(self) -> Call:
         """Begin the call."""
-        self._call = Call(self._fields, self._given)
-        return self._call
+        self._call = call = Call(self._fields, self._given)
+        call.announce()
+        call.inside.__enter__()
+        return call
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         """Record the call; the block's exception, if any, goes on unchanged."""
-        call, self._call = self._call, None
-        if call is not None:
-            run_quietly(finish(call, error))
+        run_quietly(self._finished(error))
 
     async def __aenter__(self) -> Call:
         """Begin the call."""
@@ -50,9 +50,14 @@ class Meter(AbstractContextManager[Call], AbstractAsyncContextManager[Call]):
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         """Record the call without holding up the loop; it is recorded even if this task is cancelled meanwhile."""
+        await run_quietly_async(self._finished(error))
+
+    def _finished(self, error: BaseException | None) -> Callable[[], None] | None:
         call, self._call = self._call, None
-        if call is not None:
-            await run_quietly_async(finish(call, error))
+        if call is None:
+            return None
+        call.inside.__exit__(None, None, None)
+        return finish(call, error)
 
 
 def meter(
@@ -73,7 +78,8 @@ def meter(
     """Meter the call made inside: `with meter("summarize", model="gpt-4o") as call: call.observe(client.chat...)`.
 
     `endpoint` is the feature's name; the other keyword arguments are those of `attribute`. The row says how long it
-    took and whether it failed; an exception is recorded and raised on. Wrong arguments raise InvalidUsage or
+    took and whether it failed; an exception is recorded and raised on. A response that a metered call inside the
+    block charges already is not charged again. Wrong arguments raise InvalidUsage or
     TypeError here, before the call; after it nothing raises: what cannot be recorded is logged and counted.
     """
     given = given_attribution({"endpoint": endpoint, **attribution}, caller="meter()")

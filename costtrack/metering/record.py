@@ -10,10 +10,10 @@ from costtrack.domain.events import Outcome, ResourceType
 from costtrack.domain.tokens import TokenUsage
 from costtrack.exceptions import IdempotencyConflict, InvalidUsage, UnknownOrganization
 from costtrack.metering.attribution import AttributionFields
-from costtrack.metering.context import tracked_function_here
 from costtrack.metering.database_thread import run_sync
 from costtrack.metering.errors import error_fields
 from costtrack.metering.events import EventFields, build_event
+from costtrack.metering.nested import BookedFigures, metered_around_here
 from costtrack.metering.recorded import RecordedUsage
 from costtrack.metering.transport import submit
 
@@ -53,7 +53,8 @@ def record_usage(
     `input_tokens` and `output_tokens` are totals, the other counts parts of them. `cost_usd` is a cost that the
     provider reported, and wins over any rate. `amount` is for other resource types: the seconds of a GPU job.
     Without any figure the usage counts as missing: unpriced. An `error` makes it a failed call. The same
-    `idempotency_key` with the same usage is charged once and gives the first record.
+    `idempotency_key` with the same usage is charged once and gives the first record. Inside a tracked function or a
+    `meter` block, a response with the same model and counts is the same call, and adds no row.
 
     Raises InvalidUsage for a figure that is not acceptable, UnknownOrganization, IdempotencyConflict if the key was
     used for other usage; then nothing was stored. Errors of the database are raised too.
@@ -127,14 +128,15 @@ def record_api_call(
 
 def _record(fields: EventFields) -> RecordedUsage:
     event = build_event(**fields)
-    function = tracked_function_here()
-    if function is not None and event.resource_type == ResourceType.LLM_TOKENS:
-        function.has_metered_calls = True
     result = submit(event)
     if result.status == "conflict":
         raise IdempotencyConflict(event.idempotency_key)
     if result.status == "rejected":
         raise _refusal(event.attribution.organization, result.reason)
+    if event.resource_type == ResourceType.LLM_TOKENS:
+        figures = BookedFigures(event.model, event.tokens)
+        for around in metered_around_here():
+            around.add_figures(figures)
     return RecordedUsage(
         event=event,
         status=str(result.status),

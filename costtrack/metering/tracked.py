@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from types import TracebackType
 from typing import Any
 
-from costtrack.domain.events import ResourceType
 from costtrack.exceptions import InvalidUsage
 from costtrack.metering.arguments import CONVERSATION_NAMES, MODEL_NAMES, ArgumentReader
 from costtrack.metering.attribution import MAX_LENGTHS, GivenAttribution
 from costtrack.metering.call import Call
 from costtrack.metering.cleaning import clean_text
-from costtrack.metering.context import FunctionScope
+from costtrack.metering.context import AttributionScope
 from costtrack.metering.events import EventFields
 from costtrack.metering.finish import finish
+from costtrack.metering.nested import MeteredInside
 from costtrack.metering.streams import is_stream, metered_stream
 
 STREAMS_IN_DICTS = ("stream", "body")
@@ -46,29 +47,56 @@ class TrackedFunction:
         return TrackedCall(Call(fields, given))
 
 
+class FunctionScope(AttributionScope):
+    """The scope of one call of a tracked function."""
+
+    def __init__(self, given: GivenAttribution, inside: MeteredInside) -> None:
+        """Attributes to `given`, and lets `inside` know what is metered."""
+        super().__init__(given)
+        self._inside = inside
+
+    def __enter__(self) -> FunctionScope:
+        """The function, or a step of it, runs."""
+        self._inside.__enter__()
+        super().__enter__()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        """Back to its caller."""
+        super().__exit__(kind, error, traceback)
+        self._inside.__exit__(kind, error, traceback)
+
+
 class TrackedCall:
     """Ends with one call of `end`."""
 
     def __init__(self, call: Call) -> None:
         """What is metered in `scope` inherits the attribution of `call`."""
-        self.scope = FunctionScope(call.attribution)
+        self.scope = FunctionScope(call.attribution, call.inside)
         self._call = call
-        self._is_llm = call.given.get("resource_type", ResourceType.LLM_TOKENS) == ResourceType.LLM_TOKENS
         self._is_streaming = False
+
+    def running(self) -> TrackedCall:
+        """Itself: a function that is no generator runs at once."""
+        self._call.announce()
+        return self
 
     def start(self) -> None:
         """A generator runs its first step only now."""
+        self._call.announce()
         self._call.restart()
         self._is_streaming = True
 
     def chunk(self, chunk: object) -> None:
-        """A chunk of a stream passes."""
-        if self._is_llm:
+        """A chunk of a stream passes; one that comes from a metered call inside tells nothing of this one."""
+        if self._call.is_llm and not self._call.inside.knows(chunk):
             self._call.observed.chunk(chunk)
 
     def take(self, result: Any) -> tuple[Any, bool]:
         """What the function returned, to be handed on, and whether the call is over; a stream is still to be read."""
-        if not self._is_llm:
+        if not self._call.is_llm:
             return result, True
         if is_stream(result):
             return self._watched(result), False
@@ -87,9 +115,8 @@ class TrackedCall:
             self._call.observed.stream_ended(error)
             if isinstance(error, GeneratorExit):
                 error = None  # the consumer had enough; that is no failure
-        if self._is_llm and self.scope.has_metered_calls and not self._call.observed.has_usage():
-            if self._call.enclosing is not None:
-                self._call.enclosing.has_metered_calls = True
+        if self._call.is_llm and self._call.inside.has_calls and not self._call.observed.has_usage():
+            self._call.close()
             return None
         return finish(self._call, error)
 
