@@ -10,6 +10,7 @@ from django.utils.translation import gettext_lazy as _
 
 from costtrack.domain.events import ServiceTier
 from costtrack.models import Rate, RateTier
+from costtrack.pricing.canonical import rate_names
 
 if TYPE_CHECKING:
     RateModelForm = forms.ModelForm[Rate]
@@ -41,14 +42,23 @@ class RateForm(RateModelForm):
         super().__init__(*args, **kwargs)
         refuse_negative_prices(self)
 
+    def clean(self) -> dict[str, Any]:
+        """Django's, with provider and model as rates from files have them: no two spellings make two rates."""
+        cleaned: dict[str, Any] = super().clean() or self.cleaned_data
+        if {"provider", "model"} <= cleaned.keys():
+            cleaned["provider"], cleaned["model"] = rate_names(cleaned["provider"], cleaned["model"])
+        return cleaned
+
     def clean_aliases(self) -> list[str]:
-        """A list of texts; nothing entered is an empty list."""
+        """A list of texts in lower case; nothing entered is an empty list."""
         aliases = self.cleaned_data["aliases"]
         if aliases in (None, ""):
             return []
         if not isinstance(aliases, list) or not all(isinstance(alias, str) and alias.strip() for alias in aliases):
             raise forms.ValidationError(_('Enter a list of model ids, like ["gpt-4o-latest", "chatgpt-4o"].'))
-        return aliases
+        if any("\x00" in alias for alias in aliases):
+            raise forms.ValidationError(_("A model id has no NUL."))
+        return list(dict.fromkeys(alias.strip().lower() for alias in aliases))
 
 
 class TierForm(TierModelForm):

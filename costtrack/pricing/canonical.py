@@ -19,6 +19,7 @@ from costtrack.pricing.providers import (
     canonical_provider,
     known_gateway,
     known_provider,
+    rate_provider,
 )
 
 Candidate = tuple[str, str]
@@ -39,13 +40,20 @@ class ModelRef:
     """Who may price it, in the order to ask."""
 
 
-_STANDARD_TIERS = frozenset({"", "auto", "default", "none", "on_demand", "standard", "standard_only"})
+_TIER_OF = {
+    **dict.fromkeys(
+        ("", "auto", "default", "none", "on_demand", "standard", "standard_only"), ServiceTier.STANDARD.value
+    ),
+    **dict.fromkeys(("batches", "batch_api"), ServiceTier.BATCH.value),
+    "on_demand_flex": ServiceTier.FLEX.value,
+    "on_demand_priority": ServiceTier.PRIORITY.value,
+}
 
 
 def canonical_tier(service_tier: str) -> str:
-    """The service tier in lower case; `auto`, `default`, `on_demand` and the like are `standard`."""
+    """The service tier in lower case; `auto`, `default`, `on_demand` and the like are `standard`, `batches` `batch`."""
     folded = service_tier.strip().lower()
-    return ServiceTier.STANDARD.value if folded in _STANDARD_TIERS else folded
+    return _TIER_OF.get(folded.replace("-", "_"), folded)
 
 
 @lru_cache(maxsize=8192)
@@ -62,41 +70,61 @@ def canonical_model(model: str, provider: str = "", gateway: str = "") -> ModelR
         host, via = canonical_provider(via), ""
     if by_provider := known_gateway(host):
         host, via = "", via or by_provider
-    while (head := text.partition("/")[0]) != text and (by_prefix := known_gateway(head)):
+    while (head := text.partition("/")[0]) != text and (by_prefix := known_gateway(head.removeprefix("@"))):
         text, via = text[len(head) + 1 :], by_prefix  # of two gateways the one next to the maker sets the price
     if via:
         return _behind_gateway(text, provider=host, gateway=via)
     return _direct(text, provider=host)
 
 
+def rate_names(provider: str, model: str) -> Candidate:
+    """Provider and model of a rate as they are stored, however people write them; the id may name the provider."""
+    provider, model = rate_provider(provider), model.strip().lower()
+    ref = canonical_model(model)
+    return (provider, model) if provider or not (ref.provider and ref.candidates) else ref.candidates[0]
+
+
 def _behind_gateway(text: str, *, provider: str, gateway: str) -> ModelRef:
-    """The gateway's own list first, then the maker named by the id, unless a `:suffix` makes it another offer."""
-    own: list[Candidate] = [(gateway, text)]
-    if gateway == OPENROUTER and provider and "/" not in text:
-        own.insert(0, (gateway, f"{OPENROUTER_VENDORS.get(provider, provider)}/{text}"))
-    inner = _direct(text.removeprefix("@"), provider=_maker_behind(text, provider=provider, gateway=gateway))
-    is_passed_on = not _is_other_offer(text, provider=inner.provider)
+    """The gateway's own list first, then the maker named by the id, unless a `:suffix` makes it another offer.
+
+    An id with a vendor of its own behind the provider (`groq/openai/gpt-oss-120b`) stays whole: read again with the
+    provider and without its prefix, as repricing does, it would be the vendor's.
+    """
+    text = text.lstrip("@")
+    inner = _direct(text, provider=_maker_behind(text, provider=provider, gateway=gateway))
+    own = [text]
+    if gateway == OPENROUTER and inner.provider and "/" not in inner.model:
+        vendors = (OPENROUTER_VENDORS.get(inner.provider, inner.provider), inner.provider)
+        own = [*(f"{vendor}/{inner.model}" for vendor in vendors), text, inner.model]
+    is_passed_on = not _is_other_offer(inner)
     if gateway == OPENROUTER:
         is_passed_on = is_passed_on and inner.provider in MAKERS
     return ModelRef(
         provider=inner.provider,
         gateway=gateway,
-        model=inner.model,
-        candidates=tuple(dict.fromkeys([*own, *(inner.candidates if is_passed_on else ())])),
+        model=text if "/" in inner.model else inner.model,
+        candidates=tuple(
+            dict.fromkeys([(gateway, name) for name in own] + list(inner.candidates if is_passed_on else ()))
+        ),
     )
 
 
 _OFFER_SUFFIX = re.compile(r":[a-z][a-z0-9-]*$")
 
 
-def _is_other_offer(text: str, *, provider: str) -> bool:
-    """`:free`, `:nitro`, `:extended` ... end it: another offer of the model, at another price. Ollama's tags do not."""
-    return bool(_OFFER_SUFFIX.search(text)) and provider not in ("aws", "ollama") and not text.startswith("ft:")
+def _is_other_offer(inner: ModelRef) -> bool:
+    """`:free`, `:nitro`, `:extended` ... end it: another offer of the model, at another price.
+
+    Ollama's tags, Bedrock's revisions and the names of fine-tuned models are none.
+    """
+    if inner.provider in ("aws", "ollama") or inner.model.startswith("ft:"):
+        return False
+    return bool(_OFFER_SUFFIX.search(inner.model))
 
 
 def _maker_behind(text: str, *, provider: str, gateway: str) -> str:
     """The provider to read `text` with: the vendor in the id of a gateway says more than the caller."""
-    head = text.removeprefix("@").partition("/")[0]
+    head = text.partition("/")[0]
     if "/" in text and (known_provider(head) or gateway == OPENROUTER):
         return ""
     return provider
@@ -107,6 +135,14 @@ _BEDROCK_ID = re.compile(
     r"(?P<vendor>ai21|amazon|anthropic|cohere|deepseek|google|luma|meta|minimax|mistral|moonshot|moonshotai|nvidia"
     r"|openai|qwen|stability|twelvelabs|writer|zai)\.(?P<name>[a-z].*)"
 )
+
+
+def names_a_region(model: str) -> bool:
+    """Whether it is the id of one region of Bedrock: `us.anthropic.claude-sonnet-4-5`."""
+    parts = _BEDROCK_ID.fullmatch(model)
+    return parts is not None and parts["region"] is not None
+
+
 _GOOGLE_PATH = re.compile(
     r"(?:projects/[^/]+/locations/[^/]+/)?(?:publishers/(?P<publisher>[^/]+)/)?models/(?P<name>[^/]+)"
 )
@@ -114,15 +150,14 @@ _GOOGLE_PATH = re.compile(
 
 def _direct(text: str, *, provider: str) -> ModelRef:
     written, named = text, _split_provider(text)
-    is_derived = not provider
-    if is_derived or named[0] == provider:
+    while (not provider or named[0] == provider) and named != (provider, text):
         provider, text = named
+        named = _split_provider(text)
     if not provider:
         makers = () if "/" in text else MAKERS
         return ModelRef(provider="", gateway="", model=text, candidates=tuple((maker, text) for maker in makers))
     names = _NAMES_AT.get(provider, _plain)(text)
-    asked = [*names, written] if is_derived else [written, *names]
-    candidates = [(provider, name) for name in asked] + _passed_on(provider, names)
+    candidates = [(provider, name) for name in (*names, written)] + _passed_on(provider, names)
     model = _inside_bedrock(text) if provider == "aws" else names[0]
     return ModelRef(provider=provider, gateway="", model=model, candidates=tuple(dict.fromkeys(candidates)))
 

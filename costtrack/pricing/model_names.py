@@ -41,3 +41,19 @@ def match_name(text: str, names: Mapping[str, Value]) -> Value | None:
         if text[cut] in "-@:" and (found := names.get(text[:cut])) is not None and _REMAINDER.fullmatch(text, cut):
             return found
     return None
+
+
+_YEAR_MONTH = re.compile(r".*-2\d(?:0[1-9]|1[0-2])")
+
+
+def is_of_one_version(text: str) -> bool:
+    """Whether `text` ends in a date or version, Mistral's year and month included."""
+    return bool(version_of(text) or _YEAR_MONTH.fullmatch(text))
+
+
+def version_of(text: str) -> str:
+    """The dates and versions that end `text`: `-20250929-v1:0` of a Bedrock id; "" where none do."""
+    for cut in range(1, len(text)):
+        if text[cut] in "-@:" and _REMAINDER.fullmatch(text, cut):
+            return text[cut:]
+    return ""

@@ -9,6 +9,7 @@ from costtrack.domain.events import CostSource, Outcome, ResourceType, UsageEven
 from costtrack.pricing.canonical import ModelRef, canonical_model, canonical_tier
 from costtrack.pricing.cost import cost_of_amount, cost_of_tokens
 from costtrack.pricing.priced_rate import PricedRate
+from costtrack.pricing.providers import rate_provider
 from costtrack.pricing.ratebook import RateBook
 
 
@@ -31,7 +32,8 @@ def price_event(event: UsageEvent, *, organization_id: int, book: RateBook) -> P
     """Price `event` with the rates in force when it occurred.
 
     A reported cost wins over a rate. A failed call that used nothing costs 0, whether or not there is a rate. Usage
-    that is missing from the response is unpriced, unless the model is free whatever it used.
+    that is missing from the response is unpriced, unless the model is free whatever it used. A rate of 0
+    makes free only what it has prices for.
     """
     ref = canonical_model(event.model, event.provider, event.gateway)
     match = book.find(
@@ -49,7 +51,7 @@ def price_event(event: UsageEvent, *, organization_id: int, book: RateBook) -> P
         cost_usd=cost,
         cost_source=source,
         rate_id=rate.id if rate is not None and by_rate else None,
-        provider=ref.provider or _vendor(ref) or (rate.provider if rate is not None else ""),
+        provider=ref.provider or _vendor(ref) or (rate_provider(rate.provider) if rate is not None else ""),
         gateway=ref.gateway,
         model=ref.model,
         service_tier=canonical_tier(event.service_tier),
@@ -79,13 +81,14 @@ def _cost(event: UsageEvent, rate: PricedRate | None) -> tuple[Decimal | None, C
         return _ZERO, CostSource.FREE if rate is not None and rate.is_free else CostSource.ESTIMATED, rate is not None
     if rate is None:
         return None, CostSource.UNPRICED, False
-    if rate.is_free:
-        return _ZERO, CostSource.FREE, True
     if event.usage_missing:
-        return None, CostSource.UNPRICED, False
+        is_free = rate.is_free and rate.covers_all_usage
+        return (_ZERO, CostSource.FREE, True) if is_free else (None, CostSource.UNPRICED, False)
     if event.resource_type == ResourceType.LLM_TOKENS:
         breakdown = cost_of_tokens(event.tokens, rate)
         cost = None if breakdown is None else breakdown.total_usd
     else:
         cost = cost_of_amount(event.amount, rate)
-    return (None, CostSource.UNPRICED, False) if cost is None else (cost, CostSource.ESTIMATED, True)
+    if cost is None:
+        return None, CostSource.UNPRICED, False
+    return cost, CostSource.FREE if rate.is_free else CostSource.ESTIMATED, True

@@ -7,6 +7,7 @@ from datetime import datetime, time
 from decimal import Decimal
 from typing import NamedTuple
 
+from costtrack.domain.events import ResourceType
 from costtrack.domain.money import EXACT
 from costtrack.models.rates import FROM_EVER, PRICE_FIELDS
 
@@ -56,6 +57,10 @@ class Band(NamedTuple):
     """Where, over both, there is no price: tokens there are unpriced, and the 0 in their place means nothing."""
 
 
+_CLASSES = 8
+"""Classes that a band has: five of input, three of output."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PricedRate:
     """A row of Rate with its tiers. `id` is None for one that is not stored."""
@@ -85,7 +90,9 @@ class PricedRate:
     is_withdrawn: bool = field(init=False, repr=False, compare=False)
     """It has no price at all: from its beginning on the model is unpriced."""
     is_free: bool = field(init=False, repr=False, compare=False)
-    """Every price that it has is 0, and it has one."""
+    """Every price that usage of its resource type pays is 0, and there is one."""
+    covers_all_usage: bool = field(init=False, repr=False, compare=False)
+    """No usage of its resource type can lack a price."""
 
     def __post_init__(self) -> None:
         """Resolve once what pricing asks for on every call."""
@@ -97,10 +104,20 @@ class PricedRate:
         ]
         known = [price for price in (*base, self.request_usd, self.unit_price_usd) if price is not None]
         known += [price for _, values in rows for price in values if price is not None]
-        object.__setattr__(self, "bands", (*bands, _band(-1, list(base))))
+        bands.append(_band(-1, list(base)))
+        object.__setattr__(self, "bands", tuple(bands))
         object.__setattr__(self, "request_picos", _picos(self.request_usd or Decimal(0), places=PICO_PLACES))
         object.__setattr__(self, "is_withdrawn", not known)
-        object.__setattr__(self, "is_free", bool(known) and not any(known))
+        if self.resource_type == ResourceType.LLM_TOKENS:
+            covers = not any(band.missing for band in bands)
+            has_one = any(len(band.missing) < _CLASSES for band in bands)
+            picos = {self.request_picos, *(pico for band in bands for pico in (*band.input_picos, *band.output_picos))}
+            is_free = has_one and not any(picos)
+        else:
+            covers = self.unit_price_usd is not None or self.request_usd is not None
+            is_free = covers and not self.unit_price_usd and not self.request_usd
+        object.__setattr__(self, "covers_all_usage", covers)
+        object.__setattr__(self, "is_free", is_free)
 
     @property
     def is_windowed(self) -> bool:

@@ -145,3 +145,8 @@ def canonical_provider(spelling: str) -> str:
 def known_gateway(spelling: str) -> str | None:
     """Our id of a gateway that is known under `spelling`, else None."""
     return _GATEWAY_OF.get(spelling.strip().lower().replace("-", "_"))
+
+
+def rate_provider(spelling: str) -> str:
+    """The provider of a rate: ours for any spelling; a gateway counts, for its own price list."""
+    return known_gateway(spelling) or canonical_provider(spelling)

@@ -4,35 +4,27 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from datetime import datetime
 from typing import NamedTuple
 
 from django.db import DEFAULT_DB_ALIAS
-from django.db.models import Count, Max
+from django.db.models import Count, Max, Sum
 
 from costtrack.conf import settings
 from costtrack.domain.events import ServiceTier
 from costtrack.models import Rate
+from costtrack.models.rates import PRICE_FIELDS
 from costtrack.pricing.canonical import ModelRef, canonical_model, canonical_tier
-from costtrack.pricing.model_names import match_name
 from costtrack.pricing.priced_rate import PricedRate
-from costtrack.pricing.providers import canonical_provider
 from costtrack.pricing.series import RateSeries
+from costtrack.pricing.shelves import Shelves
 from costtrack.pricing.stored_rates import stored_rates
 
-ANY_MODEL = "*"
-ANY_PROVIDER = ""
 LLM_TOKENS = "llm_tokens"
 _MOST_ANSWERS = 20_000
 """Answers that a book remembers; model ids come from callers, so without a bound a flood of them would fill memory."""
 
-TierSeries = dict[str, RateSeries]
-"""One model's rates by service tier."""
-_Names = dict[str, list[TierSeries]]
-"""What a name means: the model of that id, then those that have it as an alias (as after a renaming)."""
-_Shelf = tuple[int | None, str, str]
-"""(organization or None, resource type, provider)."""
 _Question = tuple[int | None, str, str, str, str, str]
 
 
@@ -55,7 +47,7 @@ class RateBook:
     def __init__(self, rates: Iterable[PricedRate]) -> None:
         """Index `rates` by organization, resource type, provider and name."""
         self.rates = tuple(rates)
-        self._names: dict[_Shelf, _Names] = _index(self.rates)
+        self._shelves = Shelves(self.rates)
         self._answers: dict[_Question, _Answer] = {}
 
     def find(
@@ -93,7 +85,7 @@ class RateBook:
         tier = canonical_tier(service_tier)
         found: list[tuple[RateSeries, bool]] = []
         for owner in (organization_id, None) if organization_id is not None else (None,):
-            for tiers, is_last in self._entries(owner, resource_type, ref):
+            for (_, tiers), is_last in self._shelves.models(owner, resource_type, ref):
                 if tier != ServiceTier.STANDARD and tier in tiers:
                     found.append((tiers[tier], True))
                 if ServiceTier.STANDARD in tiers:
@@ -104,51 +96,11 @@ class RateBook:
         self._answers[question] = answer
         return answer
 
-    def _entries(self, owner: int | None, resource_type: str, ref: ModelRef) -> Iterator[tuple[TierSeries, bool]]:
-        """The models that `ref` may mean, of one owner, surest first; True for the last one of a name."""
-        for provider, name in (*ref.candidates, (ANY_PROVIDER, ref.model)):
-            if names := self._names.get((owner, resource_type, provider)):
-                found = match_name(name, names) or []
-                yield from zip(found, [False] * (len(found) - 1) + [True], strict=False)
-        for provider in dict.fromkeys([ref.provider, ref.gateway]):
-            if provider or resource_type != LLM_TOKENS:
-                names = self._names.get((owner, resource_type, provider), {})
-                for tiers in names.get(ANY_MODEL, []):
-                    yield tiers, True
-
-
-def _index(rates: tuple[PricedRate, ...]) -> dict[_Shelf, _Names]:
-    """Names to series: a model's own id, then aliases, then ids without their provider's prefix."""
-    grouped: dict[tuple[_Shelf, str], dict[str, list[PricedRate]]] = {}
-    for rate in rates:
-        shelf = (rate.organization_id, rate.resource_type, canonical_provider(rate.provider))
-        of_model = grouped.setdefault((shelf, rate.model.strip().lower()), {})
-        of_model.setdefault(canonical_tier(rate.service_tier), []).append(rate)
-    shelves: dict[_Shelf, _Names] = {}
-    by_alias: list[tuple[_Names, str, TierSeries]] = []
-    by_rest: list[tuple[_Names, str, TierSeries]] = []
-    for (shelf, model), tiers in grouped.items():
-        names = shelves.setdefault(shelf, {})
-        entry = {tier: RateSeries(own) for tier, own in tiers.items()}
-        names[model] = [entry]
-        aliases = dict.fromkeys(
-            alias.strip().lower() for own in tiers.values() for rate in own for alias in rate.aliases
-        )
-        by_alias += [(names, alias, entry) for alias in aliases if alias != model]
-        head, _, rest = model.partition("/")
-        if rest and canonical_provider(head) == shelf[2]:
-            by_rest.append((names, rest, entry))
-    for names, alias, entry in by_alias:
-        names.setdefault(alias, []).append(entry)
-    for names, rest, entry in by_rest:
-        names.setdefault(rest, [entry])
-    return shelves
-
 
 class _Kept(NamedTuple):
     book: RateBook
     state: tuple[object, ...]
-    """Count, newest change and newest id of the rates when it was read."""
+    """What `_state_of_rates` said when it was read."""
     checked_at: float
 
 
@@ -186,6 +138,14 @@ def forget_rates() -> None:
 
 
 def _state_of_rates(alias: str) -> tuple[object, ...]:
-    return tuple(
-        Rate.objects.using(alias).aggregate(count=Count("*"), changed=Max("updated_at"), newest=Max("id")).values()
+    """Count, newest change and newest id of the rates; tiers have no date of change, so their figures stand in."""
+    figures = {f"tier_{name}": Sum(f"tiers__{name}") for name in ("above_input_tokens", *PRICE_FIELDS)}
+    found = Rate.objects.using(alias).aggregate(
+        count=Count("id", distinct=True),
+        changed=Max("updated_at"),
+        newest=Max("id"),
+        tier_count=Count("tiers"),
+        newest_tier=Max("tiers__id"),
+        **figures,
     )
+    return tuple(found.values())

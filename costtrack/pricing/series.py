@@ -24,6 +24,11 @@ class RateSeries:
         self._starts = [rate.effective_from for rate in self._rates]
         self._windows = [(*window, own, [rate.effective_from for rate in own]) for window, own in by_window.items()]
 
+    @property
+    def is_ended(self) -> bool:
+        """The model is withdrawn at last, whatever it cost before."""
+        return bool(self._rates) and self._rates[-1].is_withdrawn
+
     def at(self, instant: datetime) -> PricedRate | None:
         """The rate in force, a withdrawn one included; None before the first.
 

@@ -9,6 +9,7 @@ import pytest
 from django.contrib import admin
 from django.contrib.auth import get_user_model
 from django.test import Client
+from django.urls import reverse
 
 from costtrack.models import Agent, DailyCostSummary, Membership, Organization, ResourceUsage, UsageKey
 from tests.admin.rows import adding, changing, deleting, gpt_4, listing, page, use
@@ -53,6 +54,33 @@ def test_every_list_opens_empty_full_and_searched(browser: Client, agent: Agent,
     page(browser, listing(model))
     page(browser, listing(model), q="a")
     page(browser, listing(model), q="1")
+
+
+@pytest.mark.parametrize("model", EDITABLE + READ_ONLY)
+def test_a_nul_in_the_query_string_is_no_server_error(browser: Client, agent: Agent, model: str) -> None:
+    rows_of_every_screen(agent)
+    for name in (
+        "model",
+        "provider",
+        "slug",
+        "name",
+        "role",
+        "organization",
+        "is_used",
+        "validity",
+        "q",
+        "o",
+        "p",
+        "\x00",
+    ):
+        assert browser.get(listing(model), {name: "\x00"}).status_code in (200, 302, 400), name
+
+
+def test_a_nul_to_complete_is_completed_by_nothing(browser: Client, agent: Agent) -> None:
+    for field in ("organization", "project"):
+        asked = {"app_label": "costtrack", "model_name": "agent" if field == "project" else "project"}
+        found = browser.get(reverse("admin:autocomplete"), {**asked, "field_name": field, "term": "a\x00"})
+        assert found.json()["results"] == []
 
 
 def test_every_row_opens(browser: Client, agent: Agent) -> None:

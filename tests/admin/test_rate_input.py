@@ -26,6 +26,7 @@ pytestmark = pytest.mark.django_db
         ("aliases", '{"gpt-4": 1}'),
         ("aliases", '["gpt-4", 5]'),
         ("aliases", '[""]'),
+        ("aliases", '["gpt-4\\u0000"]'),
         ("aliases", "[gpt-4"),
         ("model", ""),
         ("service_tier", "express"),
@@ -72,3 +73,18 @@ def test_no_aliases_are_an_empty_list(browser: Client) -> None:
         assert browser.post(adding("rate"), new_rate(browser, model=f"gpt-{number}", aliases=empty)).status_code == 302
 
     assert list(Rate.objects.values_list("aliases", flat=True)) == [[], [], []]
+
+
+@pytest.mark.parametrize(
+    ("provider", "model"), [("OpenAI", "GPT-4o"), ("openai", "gpt-4o"), ("open_ai", "gpt-4o"), ("", "OpenAI/GPT-4o")]
+)
+def test_two_spellings_of_one_provider_and_model_are_one_rate(browser: Client, provider: str, model: str) -> None:
+    sent = new_rate(browser, provider=provider, model=model, aliases='["GPT-4o-Latest"]')
+    assert browser.post(adding("rate"), sent).status_code == 302
+    rate = Rate.objects.get()
+    assert (rate.provider, rate.model, rate.aliases) == ("openai", "gpt-4o", ["gpt-4o-latest"])
+
+    again = browser.post(adding("rate"), new_rate(browser, provider="openai", model="gpt-4o"))
+
+    assert again.context["adminform"].form.errors
+    assert Rate.objects.count() == 1

@@ -79,6 +79,52 @@ def test_a_global_file_follows_the_rate_of_the_model_it_names(tmp_path: Path) ->
     assert Rate.objects.get(provider="openai", source="genai-prices").input_usd_per_million == Decimal(30)
 
 
+def test_an_own_rate_holds_for_other_spellings_of_its_model(tmp_path: Path) -> None:
+    acme = make_organization("acme")
+    make_rate("claude-x-1", "anthropic", per_million=("3", "15"), aliases=["claude-x.1"])
+    make_rate("anthropic/claude-x.1", "openrouter", per_million=("3", "15"))
+    file = tmp_path / "own.yaml"
+    file.write_text("rates:\n  claude-x-1: {prompt_per_1k: 0.001, completion_per_1k: 0.002}\n")
+    load_rates(str(file), "--organization", "acme")
+    for spelling in ("claude-x-1", "claude-x.1", "openrouter/anthropic/claude-x.1", "us.anthropic.claude-x-1-v1:0"):
+        assert price(spelling, organization_id=acme.pk) == Decimal(1), spelling
+    assert price("claude-x.1") == Decimal(3)
+
+
+def test_a_file_with_the_same_price_leaves_the_aliases(tmp_path: Path) -> None:
+    make_rate("devstral-small", "mistral", per_million=("0.1", "0.3"), aliases=["devstral-small-2505"])
+    file = tmp_path / "prices.yaml"
+    file.write_text("rates:\n  devstral-small: {input_per_1m: 0.1, output_per_1m: 0.3}\n")
+    assert counts(load_rates(str(file))) == {"unchanged": 1}
+    assert price("devstral-small-2505") == Decimal("0.1")
+
+
+@pytest.mark.parametrize("owner", [[], ["--organization", "acme"]])
+def test_the_models_that_lose_prices_are_named(owner: list[str], tmp_path: Path) -> None:
+    make_organization("acme")
+    full = make_rate("m", cache_read_usd_per_million=Decimal("0.3"))
+    full.tiers.create(above_input_tokens=200_000, input_usd_per_million=Decimal(6))
+    make_rate("plain")
+    file = tmp_path / "prices.yaml"
+    file.write_text(
+        "rates:\n  m: {input_per_1m: 3, output_per_1m: 12}\n  plain: {input_per_1m: 3, output_per_1m: 12}\n"
+    )
+    warning = "m (standard) loses its price for cache_read, requests above 200,000 input tokens"
+    expected = warning if owner else f"openai/{warning}"
+    assert load_rates(str(file), *owner, "--dry-run")["warnings"] == [expected]
+    out = StringIO()
+    call_command("load_rates", str(file), *owner, stdout=out)
+    assert expected in out.getvalue()
+    assert load_rates(str(file), *owner)["warnings"] == []
+
+
+def test_a_withdrawn_model_loses_nothing(tmp_path: Path) -> None:
+    make_rate("m")
+    file = tmp_path / "prices.yaml"
+    file.write_text("rates:\n  m: {withdrawn: true}\n")
+    assert load_rates(str(file))["warnings"] == []
+
+
 def test_a_provider_may_be_given_for_rows_without_one(tmp_path: Path) -> None:
     file = tmp_path / "prices.yml"
     file.write_text("rates:\n  m: {input_per_1m: 1}\n")

@@ -214,6 +214,8 @@ CASES = [
         ("openrouter/openai/gpt-4o", "", "openrouter", "2.5", "10", OPENROUTER),
         ("openrouter/anthropic/claude-3-5-sonnet-20241022", "", "anthropic", "3", "15", ANTHROPIC),
         ("openrouter/deepseek/deepseek-r1:free", "", "openrouter", "0", "0", OPENROUTER),
+        ("litellm_proxy/openai/ft:gpt-4o-mini-2024-07-18:acme::x", "", "openai", "0.3", "1.2", OPENAI),
+        ("litellm_proxy/groq/openai/gpt-oss-120b", "", "groq", "0.15", "0.6", GROQ),
         ("litellm_proxy/gpt-4o-mini", "", "openai", "0.15", "0.6", OPENAI),
         ("litellm_proxy/bedrock/us.anthropic.claude-sonnet-4-5-20250929-v1:0", "", "aws", "3.3", "16.5", D8),
         ("litellm_proxy/ollama/llama3:latest", "", "ollama", "0", "0", OLLAMA),
@@ -260,6 +262,7 @@ UNPRICED = [
     ("openrouter/openai/gpt-4o:online", ""),
     ("openai/gpt-4o:free", ""),
     ("litellm_proxy/openai/gpt-4o:free", ""),
+    ("groq/meta-llama/llama-4-scout-17b-16e-instruct", "openrouter"),
     # Deployments at other prices than the list's
     ("azure/eu/gpt-4o", ""),
     ("azure/our-own-deployment", ""),

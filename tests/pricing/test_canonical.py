@@ -48,14 +48,37 @@ def test_bedrock_asks_for_the_regional_price_first_and_for_the_makers_last() -> 
 
 
 def test_openrouter_asks_its_own_list_first() -> None:
-    assert canonical_model("openrouter/openai/gpt-4o").candidates[:2] == (
-        ("openrouter", "openai/gpt-4o"),
-        ("openai", "gpt-4o"),
+    assert canonical_model("openrouter/mistral/codestral").candidates == (
+        ("openrouter", "mistralai/codestral"),  # as OpenRouter spells the maker
+        ("openrouter", "mistral/codestral"),
+        ("openrouter", "codestral"),
+        ("mistral", "codestral"),
+        ("mistral", "mistral/codestral"),
     )
 
 
 def test_another_offer_of_a_gateway_is_never_the_makers() -> None:
-    assert canonical_model("openrouter/openai/gpt-4o:free").candidates == (("openrouter", "openai/gpt-4o:free"),)
+    ref = canonical_model("openrouter/openai/gpt-4o:free")
+    assert {provider for provider, _ in ref.candidates} == {"openrouter"}
+
+
+def test_the_name_of_a_fine_tuned_model_is_no_offer() -> None:
+    ref = canonical_model("litellm_proxy/openai/ft:gpt-4o-mini-2024-07-18:acme::x")
+    assert ("openai", "ft:gpt-4o-mini-2024-07-18") in ref.candidates
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        "litellm_proxy/groq/openai/gpt-oss-120b",
+        "openrouter/groq/meta-llama/llama-4",
+        "portkey/@openrouter/openai/gpt-4o",
+    ],
+)
+def test_what_is_stored_is_read_again_as_the_same(model: str) -> None:
+    ref = canonical_model(model)
+    again = canonical_model(ref.model, ref.provider, ref.gateway)
+    assert (again.provider, again.gateway, again.model) == (ref.provider, ref.gateway, ref.model)
 
 
 def test_hosts_of_open_models_are_asked_alone() -> None:
@@ -69,3 +92,12 @@ def test_ordinary_service_tiers_are_standard(spelling: str) -> None:
 
 def test_other_service_tiers_keep_their_name() -> None:
     assert canonical_tier("Batch") == "batch"
+    assert canonical_tier("scale") == "scale"
+
+
+@pytest.mark.parametrize(
+    ("spelling", "tier"),
+    [("Batches", "batch"), ("batch-api", "batch"), ("ON_DEMAND_FLEX", "flex"), ("on_demand_priority", "priority")],
+)
+def test_other_spellings_of_a_service_tier_are_the_same_tier(spelling: str, tier: str) -> None:
+    assert canonical_tier(spelling) == tier

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from decimal import Decimal
+from typing import Any
 
 import pytest
 
 from costtrack.pricing.loading.maintained import maintained_drafts
+from costtrack.pricing.price import price_event
 from costtrack.pricing.ratebook import RateBook
+from tests.factories import make_event
 from tests.pricing.known_prices import CASES, UNPRICED, Case
 
 AT = datetime(2026, 11, 24, 12, tzinfo=UTC)
@@ -36,6 +39,33 @@ def test_an_id_as_people_write_it_has_the_published_price(case: Case, book: Rate
 @pytest.mark.parametrize(("model", "provider"), UNPRICED)
 def test_an_id_that_is_not_certain_has_no_price(model: str, provider: str, book: RateBook) -> None:
     assert book.find(model=model, provider=provider, at=AT) is None
+
+
+@pytest.mark.parametrize("gateway", ["", "openrouter", "litellm", "our-proxy"])
+@pytest.mark.parametrize("provider", ["", "openrouter", "groq", "azure"])
+def test_repricing_reads_what_is_stored_as_the_same_rate(provider: str, gateway: str, book: RateBook) -> None:
+    differing = []
+    for model, given in [*((case.model, case.given) for case in CASES), *UNPRICED, *GATEWAY_IDS]:
+        named: dict[str, Any] = {"model": model, "provider": provider or given, "gateway": gateway}
+        stored = price_event(make_event(**named, occurred_at=AT), organization_id=1, book=book)
+        first = book.find(**named, at=AT)
+        again = book.find(model=stored.model, provider=stored.provider, gateway=stored.gateway, at=AT)
+        if (first and first.rate) != (again and again.rate):
+            differing.append((named, stored, first and first.rate.model, again and again.rate.model))
+    assert differing == []
+
+
+GATEWAY_IDS = [
+    ("groq/meta-llama/llama-4-scout-17b-16e-instruct", "openrouter"),
+    ("litellm_proxy/groq/openai/gpt-oss-120b", ""),
+    ("litellm_proxy/together/moonshotai/kimi-k2.5", ""),
+    ("litellm_proxy/openai/ft:gpt-4o-mini-2024-07-18:acme::x", ""),
+    ("openrouter/mistral/ministral-8b", ""),
+    ("openrouter/x-ai/grok-3", ""),
+    ("openrouter/anthropic:claude-3-5-sonnet-latest", ""),
+    ("portkey/@openrouter/openai/gpt-4o:online", ""),
+    ("perplexity/perplexity/sonar", ""),
+]
 
 
 def test_the_table_is_as_large_as_promised() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from costtrack.pricing.model_names import match_name
+from costtrack.pricing.model_names import is_of_one_version, match_name, version_of
 
 
 @pytest.mark.parametrize(
@@ -57,3 +57,23 @@ def test_a_date_is_the_same_however_it_is_spelled(text: str) -> None:
 def test_a_dated_name_is_found_with_its_date_spelled_otherwise() -> None:
     assert match_name("m-20240513", {"m": 1, "m-2024-05-13": 2}) == 2
     assert match_name("m-2024-05-13", {"m": 1, "m-20240513": 2}) == 2
+
+
+@pytest.mark.parametrize(
+    ("text", "version"),
+    [
+        ("m", ""),
+        ("m-20250929-v1:0", "-20250929-v1:0"),
+        ("m-v2@20241022", "-v2@20241022"),
+        ("m-0613", "-0613"),
+        ("m-4-5", ""),
+    ],
+)
+def test_the_version_of_an_id_is_all_that_may_be_left_over(text: str, version: str) -> None:
+    assert version_of(text) == version
+
+
+def test_a_year_and_month_is_a_version_but_none_to_leave_over() -> None:
+    assert (is_of_one_version("m-2411"), version_of("m-2411")) == (True, "")
+    assert is_of_one_version("m-0613")
+    assert not is_of_one_version("m-1399")

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from costtrack.pricing.price import Priced, price_event
-from costtrack.pricing.priced_rate import PricedRate, Prices
+from costtrack.pricing.priced_rate import PricedRate, Prices, PriceTier
 from costtrack.pricing.ratebook import RateBook
 from tests.factories import make_event
 
@@ -60,6 +60,64 @@ def test_a_rate_of_0_is_free() -> None:
     assert outcome(priced(model="llama3:8b", provider="ollama", usage_missing=True)) == (Decimal(0), "free", 12)
 
 
+def by(rate: PricedRate, *args: int, **fields: Any) -> tuple[Decimal | None, str, int | None]:
+    """What a call costs where `rate` is the only one."""
+    event = make_event(*args, model=rate.model, provider=rate.provider, resource_type=rate.resource_type, **fields)
+    return outcome(price_event(event, organization_id=1, book=RateBook([rate])))
+
+
+@pytest.mark.parametrize(
+    "prices",
+    [
+        {"prices": Prices(output_usd_per_million=Decimal(0))},
+        {"request_usd": Decimal(0)},
+        {"unit_price_usd": Decimal(0)},
+        {"prices": Prices(cache_read_usd_per_million=Decimal(0)), "request_usd": Decimal(0)},
+    ],
+)
+def test_a_0_for_something_else_makes_no_tokens_free(prices: dict[str, Any]) -> None:
+    rate = PricedRate(id=1, provider="openai", model="m", **prices)
+    assert by(rate, 1_000_000, 0) == (None, "unpriced", None)
+    assert by(rate, 0, 0, usage_missing=True) == (None, "unpriced", None)
+
+
+def test_a_0_for_input_alone_is_free_for_calls_without_output_only() -> None:
+    embedding = PricedRate(id=1, provider="openai", model="m", prices=Prices(input_usd_per_million=Decimal(0)))
+    assert by(embedding, 500, 0) == (Decimal(0), "free", 1)
+    assert by(embedding, 500, 1) == (None, "unpriced", None)
+    assert by(embedding, 0, 0, usage_missing=True) == (None, "unpriced", None)
+
+
+def test_a_call_that_costs_0_at_a_paid_rate_is_not_free() -> None:
+    half = Prices(input_usd_per_million=Decimal(0), output_usd_per_million=Decimal(15))
+    rate = PricedRate(id=1, provider="openai", model="m", prices=half)
+    assert by(rate, 1000, 0) == (Decimal(0), "estimated", 1)
+    assert by(PAID, 0, 0) == (Decimal(0), "estimated", 11)
+
+
+def test_a_price_above_0_for_long_requests_makes_a_rate_paid() -> None:
+    long = PriceTier(above_input_tokens=100, prices=Prices(input_usd_per_million=Decimal(3)))
+    rate = PricedRate(
+        id=1,
+        provider="openai",
+        model="m",
+        prices=Prices(input_usd_per_million=Decimal(0), output_usd_per_million=Decimal(0)),
+        tiers=(long,),
+    )
+    assert by(rate, 100, 0) == (Decimal(0), "estimated", 1)
+    assert by(rate, 0, 0, usage_missing=True) == (None, "unpriced", None)
+
+
+def test_prices_of_tokens_say_nothing_of_other_resources() -> None:
+    tokens = Prices(input_usd_per_million=Decimal(0), output_usd_per_million=Decimal(0))
+    gpu = PricedRate(id=1, provider="lambda", model="a100", resource_type="gpu_seconds", prices=tokens)
+    assert by(gpu, 0, 0, amount=Decimal(60)) == (None, "unpriced", None)
+    free = PricedRate(id=2, provider="lambda", model="a100", resource_type="gpu_seconds", unit_price_usd=Decimal(0))
+    assert by(free, 0, 0, amount=Decimal(60)) == (Decimal(0), "free", 2)
+    per_call = PricedRate(id=3, provider="x", model="y", resource_type="api_call", request_usd=Decimal(0))
+    assert by(per_call, 0, 0, amount=Decimal(1)) == (Decimal(0), "free", 3)
+
+
 def test_missing_usage_is_unpriced() -> None:
     assert outcome(priced(0, 0, usage_missing=True)) == (None, "unpriced", None)
 
@@ -88,3 +146,8 @@ def test_the_names_to_store_come_apart_and_an_unnamed_provider_is_the_rates() ->
         "standard",
     )
     assert priced(model="Test-Model-2026-01-01", provider="").provider == "openai"
+
+
+def test_the_provider_to_store_is_ours_however_the_rate_spells_it() -> None:
+    book = RateBook([PricedRate(id=1, provider="OpenAI", model="M", prices=PAID.prices)])
+    assert price_event(make_event(model="m", provider=""), organization_id=1, book=book).provider == "openai"

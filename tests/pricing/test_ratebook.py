@@ -12,7 +12,7 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext, override_settings
 
-from costtrack.models import Rate
+from costtrack.models import Rate, RateTier
 from costtrack.pricing.priced_rate import NO_PRICES, PricedRate, Prices
 from costtrack.pricing.ratebook import RateBook, current_ratebook, forget_rates
 from tests.factories import make_organization, make_rate
@@ -100,6 +100,7 @@ def test_a_resource_type_has_rates_of_its_own() -> None:
 def test_rates_are_found_however_an_administrator_wrote_them() -> None:
     assert price([rate("3", "Anthropic", "anthropic/Claude-X")], "claude-x") == "3"
     assert price([rate("3", "xAI", "grok-x")], "x-ai/grok-x") == "3"
+    assert price([rate("3", "Vercel_AI_Gateway", "m")], "m", gateway="vercel") == "3"
 
 
 def test_a_book_forgets_answers_rather_than_fill_the_memory(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -137,6 +138,24 @@ def test_a_change_of_rates_is_noticed_by_one_query_when_there_is_none() -> None:
     assert changed.rate.prices.input_usd_per_million == Decimal(4)
     Rate.objects.all().delete()
     assert current_ratebook().find(model="test-model", at=NOW) is None
+
+
+@pytest.mark.django_db
+@override_settings(COSTTRACK={"RATE_CACHE_SECONDS": 0})
+def test_a_change_of_tiers_is_noticed() -> None:
+    def long_price() -> int:
+        match = current_ratebook().find(model="test-model", at=NOW)
+        assert match is not None
+        return match.rate.bands[0].input_picos[0]
+
+    stored = make_rate(per_million=("3", "15"))
+    assert long_price() == 3_000_000  # picodollars per token
+    tier = RateTier.objects.create(rate=stored, above_input_tokens=200_000, input_usd_per_million=Decimal(6))
+    assert long_price() == 6_000_000
+    RateTier.objects.update(input_usd_per_million=Decimal(7))
+    assert long_price() == 7_000_000
+    tier.delete()
+    assert long_price() == 3_000_000
 
 
 @pytest.mark.django_db

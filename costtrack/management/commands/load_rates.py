@@ -39,6 +39,8 @@ input_audio, output_audio, reasoning, each with _per_1k, _per_1m or _usd_per_mil
 withdrawn, source, source_version, and in yaml tiers: [{above_input_tokens: 200000, ...}].
 
 A price without a date holds for all earlier usage if its model is new, else from now on. What has been priced stays.
+A row without aliases leaves its model those it has. Prices that it leaves out are gone from its beginning, of cached
+tokens and of long requests for example: the report names the models that lose some.
 """
 
 
@@ -109,6 +111,10 @@ class Command(BaseCommand):
             self.stdout.write("left out, for want of a place in a rate:")
             for reason, count in sorted(report.ignored.items(), key=lambda item: (-item[1], item[0])):
                 self.stdout.write(f"  {reason:<40} {count:>6,}")
+        if report.warnings:
+            self.stdout.write("WARNING: prices that get lost; state them in the file too if they still hold:")
+            for warning in report.warnings:
+                self.stdout.write(f"  {warning}")
         if is_dry_run:
             self.stdout.write("Dry run: nothing was written.")
 

@@ -7,8 +7,10 @@ from dataclasses import dataclass, replace
 from datetime import time
 from decimal import ROUND_HALF_EVEN, Context, Decimal
 
+from costtrack.pricing.canonical import canonical_tier
 from costtrack.pricing.decimals import plain_decimal
 from costtrack.pricing.priced_rate import PricedRate
+from costtrack.pricing.providers import rate_provider
 
 PRICE_PLACES = 6
 _QUANTUM = Decimal(1).scaleb(-PRICE_PLACES)
@@ -38,8 +40,15 @@ class RateKey:
 
 
 def key_of(rate: PricedRate) -> RateKey:
-    """The key of a rate."""
-    return RateKey(rate.provider, rate.model, rate.resource_type, rate.service_tier, rate.window_start, rate.window_end)
+    """The key of a rate, however an administrator spelled its provider, model and service tier."""
+    return RateKey(
+        rate_provider(rate.provider),
+        rate.model.strip().lower(),
+        rate.resource_type,
+        canonical_tier(rate.service_tier),
+        rate.window_start,
+        rate.window_end,
+    )
 
 
 def round_price(price: Decimal) -> Decimal:

@@ -11,11 +11,12 @@ from types import MappingProxyType
 
 from costtrack.conf import settings
 from costtrack.exceptions import RateFileError
-from costtrack.pricing.canonical import canonical_model
+from costtrack.pricing.canonical import rate_names
 from costtrack.pricing.loading.csv_file import read_csv
 from costtrack.pricing.loading.drafts import DraftRate, key_of
 from costtrack.pricing.loading.follow import LoadReport, follow
 from costtrack.pricing.loading.litellm_file import read_litellm
+from costtrack.pricing.loading.lost_prices import lost_prices
 from costtrack.pricing.loading.rows import FileDefaults, Problems, draft_of
 from costtrack.pricing.loading.yaml_file import read_yaml
 from costtrack.pricing.ratebook import RateBook, current_ratebook
@@ -43,13 +44,15 @@ def load_rate_file(
     defaults = FileDefaults(provider=provider, effective_from=effective_from, source=path.name)
     drafts, ignored = read_drafts(_text(path), file_format=kind, defaults=defaults)
     alias = using or settings.database
-    book = current_ratebook(using=alias) if organization_id is None else None
+    book = current_ratebook(using=alias)
+    placed = [_placed(draft, book=book if organization_id is None else None, now=now) for draft in drafts]
     return follow(
-        [_placed(draft, book=book, now=now) for draft in drafts],
+        placed,
         now=now,
         using=alias,
         organization_id=organization_id,
         ignored=ignored,
+        warnings=lost_prices(placed, book=book, organization_id=organization_id, now=now),
         is_dry_run=is_dry_run,
     )
 
@@ -87,9 +90,8 @@ def _placed(draft: DraftRate, *, book: RateBook | None, now: datetime) -> DraftR
     rate = draft.rate
     if rate.provider:
         return draft
-    ref = canonical_model(rate.model)
-    if ref.provider and ref.candidates:
-        provider, model = ref.candidates[0]
+    provider, model = rate_names("", rate.model)
+    if provider:
         return replace(draft, rate=replace(rate, provider=provider, model=model))
     match = book.find(model=rate.model, resource_type=rate.resource_type, at=now) if book else None
     return replace(draft, rate=replace(rate, provider=match.rate.provider)) if match else draft

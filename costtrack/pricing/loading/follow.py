@@ -13,6 +13,7 @@ from costtrack.models import Rate, RateTier
 from costtrack.models.rates import FROM_EVER, PRICE_FIELDS
 from costtrack.pricing.loading.drafts import DraftRate, RateKey, key_of
 from costtrack.pricing.priced_rate import NO_PRICES, PricedRate
+from costtrack.pricing.providers import rate_provider
 from costtrack.pricing.ratebook import forget_rates
 from costtrack.pricing.stored_rates import stored_rates
 
@@ -35,6 +36,8 @@ class LoadReport:
     """Set by hand or from a file; maintained data does not override it."""
     ignored: dict[str, int] = field(default_factory=dict)
     """Left out of the source, by reason."""
+    warnings: tuple[str, ...] = ()
+    """Models that lose prices of their own for a class of tokens or for long requests."""
     is_dry_run: bool = False
 
 
@@ -57,12 +60,14 @@ def follow(
     managed_sources: Collection[str] | None = None,
     ends_missing: bool = False,
     ignored: Counter[str] | None = None,
+    warnings: Iterable[str] = (),
     is_dry_run: bool = False,
 ) -> LoadReport:
     """Let `drafts` follow the stored rates of one organization (None = the global ones), in one transaction.
 
     An undated price holds from ever if its model is new, else from `now`; a dated one from its date. With
-    `managed_sources` rates of other sources are left alone; with `ends_missing` rates that no draft states end now.
+    `managed_sources` rates of other sources are left alone, and aliases are what the drafts say; without, a draft
+    that names no aliases leaves its model those it has. With `ends_missing` rates that no draft states end now.
     """
     with transaction.atomic(using=using):
         stored = list(stored_rates(using=using, organization_id=organization_id))
@@ -72,7 +77,7 @@ def follow(
             transaction.on_commit(forget_rates, using=using)
     if not is_dry_run:
         forget_rates()
-    return LoadReport(**plan.counts, ignored=dict(ignored or ()), is_dry_run=is_dry_run)
+    return LoadReport(**plan.counts, ignored=dict(ignored or ()), warnings=tuple(warnings), is_dry_run=is_dry_run)
 
 
 def _plan(
@@ -87,7 +92,7 @@ def _plan(
     known_names: set[tuple[str, str]] = set()
     for rate in sorted(stored, key=lambda rate: rate.effective_from):
         own[key_of(rate)].append(rate)
-        known_names.update((rate.provider, name) for name in (rate.model, *rate.aliases))
+        known_names.update((rate_provider(rate.provider), name.lower()) for name in (rate.model, *rate.aliases))
     wanted: dict[RateKey, list[DraftRate]] = defaultdict(list)
     for draft in drafts:
         wanted[key_of(draft.rate)].append(draft)
@@ -100,12 +105,22 @@ def _plan(
         elif managed_sources is not None and own[key][-1].source not in managed_sources:
             plan.counts["kept"] += 1
         else:
+            if managed_sources is None:
+                stated = [_with_aliases(draft, own[key], now=now) for draft in stated]
             plan.counts[_follow_one(plan, own[key], stated, now=now, ends_missing=ends_missing)] += 1
     if ends_missing:
         for key in own.keys() - wanted.keys():
             if managed_sources is None or own[key][-1].source in managed_sources:
                 plan.counts["ended"] += _end(plan, own[key], now=now)
     return plan
+
+
+def _with_aliases(draft: DraftRate, own: list[PricedRate], *, now: datetime) -> DraftRate:
+    """The draft; where it names no aliases with those of the rate that it follows."""
+    if draft.rate.aliases:
+        return draft
+    followed = _in_force(own, draft.rate.effective_from if draft.is_dated else now) or own[0]
+    return replace(draft, rate=replace(draft.rate, aliases=followed.aliases))
 
 
 def _first(stated: list[DraftRate], *, now: datetime, is_known: bool) -> list[PricedRate]:

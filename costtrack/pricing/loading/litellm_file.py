@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
@@ -16,8 +16,9 @@ from costtrack.domain.events import ServiceTier
 from costtrack.models.rates import FROM_EVER
 from costtrack.pricing.loading.drafts import DraftRate, key_of
 from costtrack.pricing.loading.json_lines import read_entries
-from costtrack.pricing.loading.rows import FileDefaults, Problems, price_per_million, rate_provider
+from costtrack.pricing.loading.rows import FileDefaults, Problems, price_per_million
 from costtrack.pricing.priced_rate import PricedRate, Prices, PriceTier
+from costtrack.pricing.providers import rate_provider
 
 _CLASS_OF = {
     "input_cost_per_token": "input_usd_per_million",
@@ -66,6 +67,9 @@ def read_litellm(text: str, *, defaults: FileDefaults, problems: Problems) -> Li
         by_tier = _prices_of(key, entry, line=line, is_at_or_above=base.provider == "x-ai", problems=problems)
         if not by_tier:
             ignored[f"no price per token ({entry.get('mode') or 'no mode'})"] += 1
+        elif unit := _other_unit(entry, by_tier):
+            ignored[f"0 per token, but {unit}"] += 1
+            continue
         for rate in _rates(base, by_tier):
             if drafts.setdefault(key_of(rate), draft := DraftRate(rate, defaults.effective_from is not None)) != draft:
                 ignored["same model at another price"] += 1
@@ -104,6 +108,25 @@ def _prices_of(
             continue
         by_tier[_TIER_OF[parts["tier"]]][above][_CLASS_OF[parts["price"]]] = price
     return by_tier
+
+
+def _other_unit(entry: Mapping[str, object], by_tier: Mapping[ServiceTier, PricesByBand]) -> str:
+    """The cost above 0 of an entry whose tokens cost nothing: it is paid by another unit, and free it is not."""
+    if any(price for bands in by_tier.values() for prices in bands.values() for price in prices.values()):
+        return ""
+    return next(_costs_above_0(entry), "")
+
+
+def _costs_above_0(value: object, name: str = "") -> Iterator[str]:
+    """The names of all costs above 0, those within lists and mappings included."""
+    if isinstance(value, Mapping):
+        for key, inner in value.items():
+            yield from _costs_above_0(inner, str(key) if "cost" in str(key) else name)
+    elif isinstance(value, list):
+        for inner in value:
+            yield from _costs_above_0(inner, name)
+    elif name and isinstance(value, int | Decimal) and Decimal(value).is_finite() and value > 0:
+        yield name
 
 
 def _rates(base: PricedRate, by_tier: Mapping[ServiceTier, PricesByBand]) -> list[PricedRate]:

@@ -13,7 +13,7 @@ from costtrack.models.rates import FROM_EVER, PRICE_FIELDS
 from costtrack.pricing.canonical import canonical_tier
 from costtrack.pricing.loading.drafts import DraftRate, is_storable, round_price
 from costtrack.pricing.priced_rate import PricedRate, Prices, PriceTier
-from costtrack.pricing.providers import canonical_provider, known_gateway
+from costtrack.pricing.providers import rate_provider
 
 MAX_PRICE = Decimal(10) ** 10
 _CLASSES = {name.removesuffix("_usd_per_million"): name for name in PRICE_FIELDS}
@@ -59,11 +59,6 @@ class FileDefaults:
     effective_from: datetime | None = None
     source: str = "file"
     source_version: str = ""
-
-
-def rate_provider(spelling: str) -> str:
-    """The provider of a rate: ours for any spelling; a gateway counts, for its own price list."""
-    return known_gateway(spelling) or canonical_provider(spelling)
 
 
 def price_per_million(value: object, *, factor: int) -> Decimal:

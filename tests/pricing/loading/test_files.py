@@ -194,6 +194,23 @@ def test_litellm_prices_are_per_token_with_tiers_and_service_tiers() -> None:
     assert ignored == {"no price per token (image_generation)": 1}
 
 
+def test_litellm_entries_that_are_paid_by_another_unit_are_not_free() -> None:
+    text = """{
+      "rerank-x": {"input_cost_per_query": 0.002, "input_cost_per_token": 0.0, "output_cost_per_token": 0.0},
+      "draw-x": {"input_cost_per_token": 0, "output_cost_per_image": 4e-2, "mode": "image_generation"},
+      "search-x": {"input_cost_per_token": 0, "search_context_cost_per_query": {"search_context_size_low": 0.03}},
+      "free-x": {"input_cost_per_token": 0, "input_cost_per_query": 0.0, "other_cost": NaN, "supports_cost": false},
+      "paid-x": {"input_cost_per_token": 0, "output_cost_per_token": 1e-06, "input_cost_per_query": 0.002}
+    }"""
+    drafts, ignored = read_drafts(text, file_format="litellm", defaults=FileDefaults())
+    assert [(draft.rate.model, draft.rate.is_free) for draft in drafts] == [("free-x", True), ("paid-x", False)]
+    assert ignored == {
+        "0 per token, but input_cost_per_query": 1,
+        "0 per token, but output_cost_per_image": 1,
+        "0 per token, but search_context_cost_per_query": 1,
+    }
+
+
 def test_bad_litellm_rows_are_reported_with_the_line_of_their_key() -> None:
     found = problems(
         """\

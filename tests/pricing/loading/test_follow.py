@@ -181,3 +181,30 @@ def test_an_announced_price_that_has_priced_a_call_stands() -> None:
     Rate.objects.filter(effective_from=THIRD).update(is_used=True)
     assert load(SECOND, draft("3")) == LoadReport(unchanged=1)
     assert history() == [(FROM_EVER, Decimal(3)), (THIRD, Decimal(9))]
+
+
+@pytest.mark.parametrize("spelling", ["OpenAI", "open_ai"])
+def test_rates_set_by_hand_are_kept_however_their_names_are_spelled(spelling: str) -> None:
+    make_rate("M", spelling, per_million=("2", "2"), service_tier="standard")
+    assert load(FIRST, draft("4"), is_dry_run=True) == LoadReport(kept=1, is_dry_run=True)
+    assert load(FIRST, draft("4")) == LoadReport(kept=1)
+    assert Rate.objects.count() == 1
+
+
+def test_a_persons_draft_without_aliases_keeps_the_stored_ones() -> None:
+    by_person: dict[str, Any] = {"managed_sources": None, "ends_missing": False}
+    load(FIRST, draft("3", aliases=("one",)))
+    assert load(SECOND, draft("3"), **by_person) == LoadReport(unchanged=1)
+    assert load(SECOND, draft("4"), draft("5", start=THIRD), **by_person) == LoadReport(changed=1)
+    assert load(THIRD, draft("5", aliases=("two",)), **by_person) == LoadReport(changed=1)
+    assert list(Rate.objects.order_by("effective_from").values_list("effective_from", "aliases")) == [
+        (FROM_EVER, ["one"]),
+        (SECOND, ["one"]),
+        (THIRD, ["two"]),
+    ]
+
+
+def test_maintained_data_without_aliases_ends_them() -> None:
+    load(FIRST, draft("3", aliases=("one",)))
+    assert load(SECOND, draft("3")) == LoadReport(changed=1)
+    assert Rate.objects.get().aliases == []
