@@ -13,21 +13,27 @@ from costtrack.domain.money import EXACT, MAX_COST_USD, parse_decimal, round_cos
 from costtrack.domain.tokens import MAX_TOKENS, TOKEN_FIELDS, TokenUsage
 from costtrack.exceptions import IdempotencyConflict, InvalidCorrection, InvalidUsage
 from costtrack.metering.cleaning import clean_key
+from costtrack.metering.database_thread import run_sync
 from costtrack.metering.ledger import append_correction, mark_rates_used
 from costtrack.metering.ledger.correct import correction_of, locked_with_corrections
+from costtrack.metering.recorded import RecordedUsage
 from costtrack.models import ResourceUsage
 from costtrack.pricing.ratebook import RateBook
 
 ZERO = Decimal(0)
+Correctable = ResourceUsage | RecordedUsage | int
 
 
-def void_usage(usage: ResourceUsage | int, *, reason: str, using: str | None = None) -> ResourceUsage:
+def void_usage(usage: Correctable, *, reason: str, using: str | None = None) -> ResourceUsage:
     """Take back all of a usage, its adjustments included; the new row.
 
-    `usage` is a ledger row or its id; `reason` is stored. Raises InvalidCorrection if the row is no usage, is
-    void already, or does not exist.
+    `usage` is what `record_usage` gave, a ledger row, or its id; `reason` is stored. Raises InvalidCorrection if the
+    row is no usage, is void already, or does not exist.
     """
-    alias = using or settings.database
+    return run_sync(lambda: _void(usage, reason, using or settings.database))
+
+
+def _void(usage: Correctable, reason: str, alias: str) -> ResourceUsage:
     with transaction.atomic(using=alias):
         original, corrections = locked_with_corrections(usage, using=alias)
         rows = [original, *corrections]
@@ -48,7 +54,7 @@ def void_usage(usage: ResourceUsage | int, *, reason: str, using: str | None = N
 
 
 def adjust_usage(
-    usage: ResourceUsage | int,
+    usage: Correctable,
     *,
     reason: str,
     cost_usd: Decimal | int | str | None = None,
@@ -59,15 +65,30 @@ def adjust_usage(
 ) -> ResourceUsage:
     """Change a usage by the given signed differences: dollars, amount, tokens by name; the new row.
 
-    A cost given for a usage that is still unpriced prices it, as reported. Without an `amount`, that of an LLM call
-    follows its tokens. What a usage and its corrections add up to stays a possible usage, with nothing below 0 and
-    no part above its whole: else InvalidCorrection. The same non-empty `idempotency_key` again gives the row that it
-    made; with other figures it raises IdempotencyConflict. InvalidUsage names a figure that is no number.
+    A cost given for a usage that is still unpriced prices it, as reported. Tokens do not change the cost: give the
+    difference, or let `manage.py reprice_usage` find it. Without an `amount`, that of an LLM call follows its tokens.
+    What a usage and its corrections add up to stays a possible usage, with nothing below 0 and no part above its
+    whole: else InvalidCorrection. The same non-empty `idempotency_key` again gives the row that it made; with other
+    figures it raises IdempotencyConflict. InvalidUsage names a figure that is no number.
     """
-    alias = using or settings.database
     changes = _token_changes(tokens)
     cost = None if cost_usd is None else _difference("cost_usd", cost_usd)
+    units = None if amount is None else _difference("amount", amount)
+    if not cost and not units and not any(changes.values()):
+        raise InvalidCorrection("An adjustment changes something: give a cost_usd, an amount or tokens other than 0.")
     key = clean_key(idempotency_key)
+    return run_sync(lambda: _adjust(usage, reason, cost, units, changes, key, using or settings.database))
+
+
+def _adjust(
+    usage: Correctable,
+    reason: str,
+    cost: Decimal | None,
+    amount: Decimal | None,
+    changes: Mapping[str, int],
+    key: str,
+    alias: str,
+) -> ResourceUsage:
     with transaction.atomic(using=alias):
         original, corrections = locked_with_corrections(usage, using=alias)
         rows = [original, *corrections]
@@ -76,7 +97,7 @@ def adjust_usage(
         for name, count in changes.items():
             setattr(adjustment, name, count)
         if amount is not None:
-            adjustment.amount = _difference("amount", amount)
+            adjustment.amount = amount
         elif original.resource_type == ResourceType.LLM_TOKENS:
             adjustment.amount = Decimal(changes.get("input_tokens", 0) + changes.get("output_tokens", 0))
         _set_cost(adjustment, cost, _priced_row(rows))

@@ -117,7 +117,7 @@ def _build(fields: Mapping[str, Any], given: GivenAttribution, check: FieldCheck
     outcome = check.take("outcome", lambda: clean_outcome(get("outcome", Outcome.SUCCESS)), lambda: Outcome.SUCCESS)
     cost = get("reported_cost_usd")
     if cost is not None:
-        cost = check.take("reported_cost_usd", lambda: parse_usd("reported_cost_usd", cost), lambda: None)
+        cost = check.take("cost_usd", lambda: parse_usd("cost_usd", cost), lambda: None)
     tokens, dropped = _tokens(fields, check)
     amount, usage_missing = _amount(resource_type, outcome, get("amount"), tokens, cost, check)
     key = get("idempotency_key")

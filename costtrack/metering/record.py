@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import difflib
+import inspect
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Unpack
@@ -89,6 +91,9 @@ def record_usage(
     }
     if error is not None:
         fields.update(error_fields(error))
+    unknown = sorted(set(attribution) - set(AttributionFields.__annotations__))
+    if unknown:
+        raise TypeError(_unexpected(unknown[0]))
     return run_sync(lambda: _record(fields))  # type: ignore[arg-type]
 
 
@@ -124,6 +129,13 @@ def record_api_call(
         metadata=metadata,
         **attribution,
     )
+
+
+def _unexpected(name: str) -> str:
+    known = [*inspect.signature(record_usage).parameters, *AttributionFields.__annotations__]
+    close = difflib.get_close_matches(name, known, n=1)
+    hint = f" Did you mean {close[0]!r}?" if close else ""
+    return f"unexpected argument {name!r}.{hint} Arguments are: {', '.join(sorted({*known} - {'attribution'}))}."
 
 
 def _record(fields: EventFields) -> RecordedUsage:

@@ -5,8 +5,9 @@ History stands: a stored cost never changes by itself. This is the explicit way,
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
 
@@ -46,6 +47,15 @@ class Repricing:
         return EXACT.subtract(self.cost_usd, self.booked_usd or Decimal(0))
 
 
+@dataclass(slots=True)
+class LookedAt:
+    """What `repricings` went through, filled as it goes."""
+
+    usages: int = 0
+    without_rate: Counter[tuple[str, str]] = field(default_factory=Counter)
+    """Unpriced usages for which no rate is known, by (provider, model); a tool's name is its provider."""
+
+
 def repricings(
     *,
     start: date,
@@ -53,12 +63,14 @@ def repricings(
     organization_id: int | None = None,
     model: str = "",
     unpriced_only: bool = False,
+    looked_at: LookedAt | None = None,
     using: str | None = None,
 ) -> Iterator[Repricing]:
     """The usages of the days `[start, end)` that would cost something else now. Reported costs are never repriced.
 
-    Memory stays flat, whatever the number of rows.
+    Memory stays flat, whatever the number of rows. `looked_at` counts what was gone through.
     """
+    looked_at = LookedAt() if looked_at is None else looked_at
     alias = using or settings.database
     rows = ResourceUsage.objects.using(alias).filter(
         kind=UsageKind.USAGE,
@@ -76,7 +88,7 @@ def repricings(
         last_id = chunk[-1].id
         corrections = _corrections_of(chunk, alias)
         for row in chunk:
-            found = _repricing(row, corrections.get(row.id, []), book)
+            found = _repricing(row, corrections.get(row.id, []), book, looked_at)
             if found is not None:
                 yield found
 
@@ -111,7 +123,10 @@ def _corrections_of(rows: list[ResourceUsage], alias: str) -> dict[int, list[Res
     return corrections
 
 
-def _repricing(row: ResourceUsage, corrections: list[ResourceUsage], book: RateBook) -> Repricing | None:
+def _repricing(
+    row: ResourceUsage, corrections: list[ResourceUsage], book: RateBook, looked_at: LookedAt
+) -> Repricing | None:
+    looked_at.usages += 1
     if any(one.kind == UsageKind.VOID or one.cost_source == CostSource.REPORTED for one in corrections):
         return None
     counts = {name: sum(getattr(one, name) for one in (row, *corrections)) for name in TOKEN_FIELDS}
@@ -136,6 +151,8 @@ def _repricing(row: ResourceUsage, corrections: list[ResourceUsage], book: RateB
     )
     priced = price_event(event, organization_id=row.organization_id, book=book)
     booked = booked_cost([row, *corrections])
+    if booked is None and priced.cost_usd is None:
+        looked_at.without_rate[row.provider, row.model or row.resource_type] += 1
     if priced.cost_usd is None or priced.rate_id is None or priced.cost_usd == booked:
         return None
     return Repricing(row.id, row.day, row.provider, row.model, booked, priced.cost_usd, priced.rate_id)

@@ -27,6 +27,18 @@ def token_count_field() -> models.BigIntegerField[int, int]:
     return models.BigIntegerField(default=0)
 
 
+class LedgerQuerySet(models.QuerySet["ResourceUsage"]):
+    """Reads of the ledger. It refuses to delete, which SQLite would let through."""
+
+    def delete(self) -> tuple[int, dict[str, int]]:
+        """Refused; void the usage instead."""
+        raise models.ProtectedError("The usage ledger is append-only: void the usage instead.", set(self[:1]))
+
+    def purge(self) -> int:
+        """Delete for good, for maintenance; how many rows. On PostgreSQL the transaction has to set its flag first."""
+        return self._raw_delete(self.db)
+
+
 class ResourceUsage(models.Model):
     """One metered call, or a correction of one: what happened, what it cost, by which rate, who caused it."""
 
@@ -113,6 +125,8 @@ class ResourceUsage(models.Model):
 
     metadata = models.JSONField(default=dict, blank=True)
 
+    objects = models.Manager.from_queryset(LedgerQuerySet)()
+
     class Meta:
         """Constraints hold for usage; what corrections may do is held by a trigger."""
 
@@ -191,6 +205,10 @@ class ResourceUsage(models.Model):
     def __str__(self) -> str:
         """What, when."""
         return f"{self.model or self.resource_type} at {self.occurred_at:%Y-%m-%d %H:%M:%S}"
+
+    def delete(self, using: str | None = None, keep_parents: bool = False) -> tuple[int, dict[str, int]]:
+        """Refused; void the usage instead."""
+        raise models.ProtectedError("The usage ledger is append-only: void the usage instead.", {self})
 
 
 class UsageKey(models.Model):

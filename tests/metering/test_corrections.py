@@ -3,8 +3,11 @@ from __future__ import annotations
 from decimal import Decimal
 
 import pytest
+from asgiref.sync import async_to_sync
 from django.db import IntegrityError, transaction
+from django.db.models import ProtectedError
 
+import costtrack
 from costtrack.aggregation import verify_books
 from costtrack.exceptions import IdempotencyConflict, InvalidCorrection, InvalidUsage
 from costtrack.metering.corrections import adjust_usage, price_again, void_usage
@@ -206,3 +209,30 @@ def test_a_bad_figure_is_a_typed_error(bad: dict) -> None:
 def test_an_unknown_token_name_is_named() -> None:
     with pytest.raises(TypeError, match="prompt_tokens"):
         adjust_usage(record(), reason="bad", prompt_tokens=1)
+
+
+def test_what_record_usage_gave_is_corrected_as_such_also_in_a_coroutine() -> None:
+    async def record_and_void() -> ResourceUsage:
+        usage = costtrack.record_usage(model="test-model", provider="openai", organization="acme", input_tokens=10)
+        costtrack.adjust_usage(usage, reason="recount", input_tokens=5, cost_usd="0.1")
+        return costtrack.void_usage(usage, reason="test")
+
+    void = async_to_sync(record_and_void)()
+    assert void.cost_usd == Decimal("-0.10003")  # 10 x 3 per million + 0.1
+    assert net("cost_usd") == 0
+
+
+def test_an_adjustment_that_changes_nothing_is_refused() -> None:
+    usage_id = record()
+    for nothing in ({}, {"cost_usd": 0}, {"input_tokens": 0, "amount": "0"}):
+        with pytest.raises(InvalidCorrection, match="changes something"):
+            adjust_usage(usage_id, reason="none", **nothing)
+
+
+def test_a_ledger_row_is_not_deleted_through_its_model() -> None:
+    usage_id = record()
+    with pytest.raises(ProtectedError, match="append-only"):
+        ResourceUsage.objects.get(id=usage_id).delete()
+    with pytest.raises(ProtectedError, match="append-only"):
+        ResourceUsage.objects.filter(id=usage_id).delete()
+    assert ResourceUsage.objects.filter(id=usage_id).exists()

@@ -66,7 +66,7 @@ def test_absurd_figures_of_a_provider_never_raise_and_never_cost_nothing() -> No
     [row] = rows()
     assert (row.usage_missing, row.cost_usd, row.metadata["circle"]) == (True, None, "[Call]")
     fields = {problem.split(":")[0] for problem in row.metadata["_problems"]}
-    assert fields == {"metadata", "reported_cost_usd", "input_tokens", "output_tokens", "amount"}
+    assert fields == {"metadata", "cost_usd", "input_tokens", "output_tokens", "amount"}
 
 
 def test_an_unknown_organization_is_logged_with_its_event_and_counted(lost: Callable[[], list[str]]) -> None:

@@ -64,8 +64,8 @@ def test_an_unknown_model_is_unpriced_never_free() -> None:
     [
         ({"input_tokens": math.nan}, "input_tokens"),
         ({"input_tokens": -1}, "input_tokens"),
-        ({"cost_usd": math.inf}, "reported_cost_usd"),
-        ({"cost_usd": 10**12}, "reported_cost_usd"),
+        ({"cost_usd": math.inf}, "cost_usd"),
+        ({"cost_usd": 10**12}, "cost_usd"),
         ({"resource_type": "gpu_seconds", "amount": Decimal("-0.01")}, "amount"),
         ({"occurred_at": datetime(2026, 11, 20)}, "occurred_at"),
         ({"metadata": "text"}, "metadata"),
@@ -164,3 +164,8 @@ def test_a_memory_log_takes_everything_that_is_metered_and_the_ledger_nothing() 
     assert ResourceUsage.objects.count() == 0
     record_usage(model="gpt-4o", input_tokens=3)
     assert (len(log), ResourceUsage.objects.count()) == (2, 1)
+
+
+def test_a_mistyped_argument_is_named_with_the_right_one() -> None:
+    with pytest.raises(TypeError, match="Did you mean 'input_tokens'"):
+        record_usage(model="gpt-4o", input_token=1)  # type: ignore[call-arg]

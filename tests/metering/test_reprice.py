@@ -78,7 +78,7 @@ def test_the_command_shows_first_and_books_only_when_told(capsys) -> None:
     assert unpriced_calls() == 2
     call_command("reprice_usage", *days, "--apply", "--reason", "rate arrived", "--json")
     report = json.loads(capsys.readouterr().out)
-    assert report["applied"] == 2
+    assert (report["applied"], report["without_rate"], report["usages_looked_at"]) == (2, [], 2)
     assert report["models"] == [
         {
             "provider": "openai",
@@ -91,7 +91,17 @@ def test_the_command_shows_first_and_books_only_when_told(capsys) -> None:
         }
     ]
     call_command("reprice_usage", *days)
-    assert "booked at what it costs" in capsys.readouterr().out
+    assert "Nothing else would cost anything else" in capsys.readouterr().out
+    call_command("reprice_usage", *days, "--model", "tset-model")
+    assert "No usage matches" in capsys.readouterr().out
+
+
+def test_the_command_names_what_has_no_rate_yet(capsys) -> None:
+    record_events([make_event(model="house-model"), make_event(model="house-model")])
+    call_command("reprice_usage", "--from", "2026-11-01", "--to", "2026-11-30", "--unpriced-only")
+    out = capsys.readouterr().out
+    assert "Still without a rate" in out
+    assert "house-model: 2" in out
 
 
 @pytest.mark.parametrize(

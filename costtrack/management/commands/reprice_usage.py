@@ -14,7 +14,7 @@ from costtrack.conf import settings
 from costtrack.domain.money import EXACT, decimal_text, format_usd
 from costtrack.exceptions import InvalidCorrection
 from costtrack.management.arguments import aligned, iso_day
-from costtrack.metering.reprice import Repricing, apply_repricing, repricings
+from costtrack.metering.reprice import LookedAt, Repricing, apply_repricing, repricings
 from costtrack.models import Organization
 
 PerModel = dict[tuple[str, str], tuple[int, int, Decimal, Decimal]]
@@ -48,7 +48,9 @@ class Command(BaseCommand):
             raise CommandError(f"--to {options['last']} lies before --from {options['first']}.")
         if options["apply"] and not options["reason"].strip():
             raise CommandError("--apply needs --reason TEXT: it is stored with every adjustment.")
+        looked_at = LookedAt()
         found = repricings(
+            looked_at=looked_at,
             start=options["first"],
             end=options["last"] + timedelta(days=1),
             organization_id=self._organization_id(options["organization"]),
@@ -79,6 +81,11 @@ class Command(BaseCommand):
                 }
                 for (provider, model), (count, unpriced, booked, cost) in sorted(per_model.items())
             ],
+            "without_rate": [
+                {"provider": provider, "model": model, "usages": count}
+                for (provider, model), count in looked_at.without_rate.most_common()
+            ],
+            "usages_looked_at": looked_at.usages,
             "applied": applied,
             "skipped": skipped,
         }
@@ -90,7 +97,8 @@ class Command(BaseCommand):
             return None
         found = Organization.objects.using(settings.database).filter(slug=slug).values_list("id", flat=True).first()
         if found is None:
-            raise CommandError(f"There is no organization {slug!r}.")
+            known = Organization.objects.using(settings.database).values_list("slug", flat=True)[:20]
+            raise CommandError(f"There is no organization {slug!r}. Known: {', '.join(known) or 'none'}.")
         return found
 
 
@@ -103,8 +111,17 @@ def _add(per_model: PerModel, repricing: Repricing) -> None:
 
 
 def _as_text(report: dict[str, Any], *, applied: bool) -> str:
+    if not report["usages_looked_at"]:
+        return (
+            "No usage matches: nothing of these days that a rate could price. Check the days, --organization, --model."
+        )
+    lines = []
+    if report["without_rate"]:
+        lines.append("Still without a rate, and so without a cost; load one with `manage.py load_rates FILE`:")
+        lines += [f"  {one['provider'] or '-'} {one['model']}: {one['usages']:,}" for one in report["without_rate"]]
     if not report["models"]:
-        return "Every usage of these days is booked at what it costs by the rates known now."
+        lines.append("Nothing else would cost anything else by the rates known now.")
+        return "\n".join(lines)
     rows = [("provider", "model", "usages", "booked", "by known rates", "difference")]
     for one in report["models"]:
         money = [format_usd(Decimal(one[name]), 6) for name in ("booked_usd", "cost_usd", "difference_usd")]
@@ -116,4 +133,4 @@ def _as_text(report: dict[str, Any], *, applied: bool) -> str:
         if applied
         else "Nothing was changed. Book the differences with --apply --reason TEXT."
     )
-    return f"{aligned(rows, numbers=frozenset({2, 3, 4, 5}))}\n{ending}"
+    return "\n".join([*lines, aligned(rows, numbers=frozenset({2, 3, 4, 5})), ending])

@@ -28,7 +28,7 @@ def flush_demo(*, using: str) -> FlushReport:
         organizations = demo_organizations(using=using)
         ids = list(organizations.values_list("id", flat=True))
         _allow_maintenance(True, using=using)
-        usage_rows, _ = ResourceUsage.objects.using(using).filter(organization__in=ids).delete()
+        usage_rows = ResourceUsage.objects.using(using).filter(organization__in=ids).purge()
         UsageKey.objects.using(using).filter(organization__in=ids).delete()
         DailyCostSummary.all_grains.using(using).filter(organization__in=ids).delete()
         Rate.objects.using(using).filter(organization__in=ids).delete()

@@ -37,14 +37,14 @@ COPIED_FIELDS = (
 """What a correction shares with its original, so that it lands in the same day and sums."""
 
 
-def locked_with_corrections(usage: ResourceUsage | int, *, using: str) -> tuple[ResourceUsage, list[ResourceUsage]]:
+def locked_with_corrections(usage: object, *, using: str) -> tuple[ResourceUsage, list[ResourceUsage]]:
     """The original, locked so that two corrections of it queue, and its corrections so far, oldest first.
 
     Raises InvalidCorrection for what can not be corrected: no usage, itself a correction, void already.
     """
-    usage_id = usage.id if isinstance(usage, ResourceUsage) else usage
+    usage_id = usage if type(usage) is int else getattr(usage, "usage_id", getattr(usage, "id", None))
     if type(usage_id) is not int:
-        raise InvalidCorrection(f"usage: got {usage_id!r}, expected a ledger row or its id.")
+        raise InvalidCorrection(f"usage: got {usage!r}, expected what record_usage() gave, a ledger row, or its id.")
     rows = ResourceUsage.objects.using(using)
     original = rows.select_for_update().filter(id=usage_id).first()
     if original is None:

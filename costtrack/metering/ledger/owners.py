@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import TypeVar
 from zoneinfo import ZoneInfoNotFoundError
 
+from django.core.validators import slug_re
 from django.db.models import Count
 
 from costtrack.conf import settings
@@ -73,7 +74,7 @@ def _find_organizations(owners: Owners, slugs: Sequence[str], *, using: str) -> 
     organizations = Organization.objects.using(using)
     rows = list(organizations.filter(slug__in=slugs).values_list("slug", "id", "timezone"))
     default = settings.default_organization
-    if default in slugs and all(slug != default for slug, _, _ in rows):
+    if default in slugs and all(slug != default for slug, _, _ in rows) and slug_re.fullmatch(default):
         organizations.bulk_create([Organization(slug=default)], ignore_conflicts=True)
         rows += organizations.filter(slug=default).values_list("slug", "id", "timezone")
     changes: dict[int, list[tuple[str, datetime | None]]] = {}
