@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 
 class CostTrackError(Exception):
     """The base of all costtrack errors: catch this one to catch them all."""
@@ -37,14 +39,15 @@ class UnknownOrganization(CostTrackError, LookupError):
 class RateNotFound(CostTrackError, LookupError):
     """No rate is known for a model at that time, and a price was asked for outright."""
 
-    def __init__(self, model: str, provider: str = "") -> None:
+    def __init__(self, model: str, provider: str = "", *, sold_by: Sequence[str] = ()) -> None:
         self.model = model
         self.provider = provider
         where = f" of provider {provider!r}" if provider else ""
-        super().__init__(
-            f"No rate for model {model!r}{where}. Load rates with `manage.py load_rates`, "
-            "or add one in the admin under Rates."
-        )
+        if sold_by:
+            what_next = f"There is one of provider {', '.join(sold_by)}: say provider={sold_by[0]!r}."
+        else:
+            what_next = "Load rates with `manage.py load_rates`, or add one in the admin under Rates."
+        super().__init__(f"No rate for model {model!r}{where}. {what_next}")
 
 
 class RateFileError(CostTrackError, ValueError):

@@ -10,7 +10,7 @@ from typing import Any, Unpack
 from uuid import uuid4
 
 from costtrack.conf import settings
-from costtrack.domain.events import Outcome, ResourceType, UsageEvent
+from costtrack.domain.events import Outcome, ResourceType, ServiceTier, UsageEvent
 from costtrack.domain.money import parse_usd
 from costtrack.domain.tokens import TOKEN_FIELDS, TokenUsage
 from costtrack.exceptions import InvalidUsage
@@ -29,7 +29,9 @@ from costtrack.metering.event_fields import (
     strict_tokens,
 )
 from costtrack.metering.metadata import clean_metadata
+from costtrack.pricing.canonical import canonical_tier
 
+KNOWN_TIERS = frozenset(ServiceTier)
 ZERO = Decimal(0)
 NO_TOKENS = TokenUsage()
 WHOLES = {"input_tokens", "output_tokens"}
@@ -156,6 +158,8 @@ def _build(fields: Mapping[str, Any], given: GivenAttribution, check: FieldCheck
         metadata=metadata,
         **texts,
     )
+    if event.service_tier not in KNOWN_TIERS and canonical_tier(event.service_tier) not in KNOWN_TIERS:
+        check.problems.append(f"service_tier {event.service_tier!r} has no prices of its own: priced as standard")
     if check.problems:
         metadata["_problems"] = check.problems[:MAX_PROBLEMS]
     return event

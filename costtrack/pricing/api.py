@@ -11,6 +11,7 @@ from costtrack.domain.events import ServiceTier
 from costtrack.domain.tokens import TokenUsage
 from costtrack.exceptions import InvalidUsage, RateNotFound, UnknownOrganization
 from costtrack.models import Organization
+from costtrack.pricing.canonical import canonical_tier
 from costtrack.pricing.cost import CostBreakdown, cost_of_tokens
 from costtrack.pricing.priced_rate import Prices, PriceTier
 from costtrack.pricing.ratebook import RateMatch, current_ratebook
@@ -99,8 +100,9 @@ def calculate_cost_breakdown(
     `input_tokens` includes the cached and cache-written tokens, `output_tokens` the reasoning tokens. With
     `organization` (a slug) its own rates come first. `at` (aware; default now) chooses the rates in force.
 
-    Raises InvalidUsage naming the field for what is no whole number of tokens or a part above its whole,
-    RateNotFound where a needed price is unknown, UnknownOrganization for a slug that does not exist.
+    Raises InvalidUsage naming the field for what is no whole number of tokens, a part above its whole or a service
+    tier that does not exist, RateNotFound where a needed price is unknown, UnknownOrganization for a slug that does
+    not exist.
     """
     tokens = TokenUsage(
         input_tokens=input_tokens,
@@ -117,7 +119,7 @@ def calculate_cost_breakdown(
     )
     breakdown = cost_of_tokens(tokens, match.rate) if match else None
     if breakdown is None:
-        raise RateNotFound(model, provider)
+        raise RateNotFound(model, provider, sold_by=() if match else _sold_by(model))
     return breakdown
 
 
@@ -186,6 +188,8 @@ def _find(
         raise InvalidUsage("model", model, "a model id")
     if at is not None and at.tzinfo is None:
         raise InvalidUsage("at", at, "a datetime with a time zone")
+    if canonical_tier(service_tier) not in set(ServiceTier):
+        raise InvalidUsage("service_tier", service_tier, f"one of {', '.join(ServiceTier)}")
     return current_ratebook().find(
         model=model,
         provider=provider,
@@ -194,6 +198,13 @@ def _find(
         service_tier=service_tier,
         at=at or datetime.now(UTC),
     )
+
+
+def _sold_by(model: str) -> list[str]:
+    """Providers that have a rate under exactly this id, for the error that none was found without naming one."""
+    name = model.strip().lower()
+    found = {rate.provider for rate in current_ratebook().rates if name in (rate.model, *rate.aliases)}
+    return sorted(found - {""})[:5]
 
 
 def _organization_id(slug: str) -> int:

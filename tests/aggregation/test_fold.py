@@ -153,12 +153,16 @@ def test_the_command_exits_1_and_says_what_differs(capsys) -> None:
     book_some()
     fold_pending()
     DailyCostSummary.all_grains.filter(grain="agent", model="dear-model").update(calls=2)
+    with pytest.raises(CommandError, match="ledger rows were deleted"):
+        call_command("aggregate_costs", "--verify")
+    assert "calls -1" in capsys.readouterr().out
+    DailyCostSummary.all_grains.filter(grain="agent", model="dear-model").update(calls=0)
     with pytest.raises(CommandError, match="--rebuild") as caught:
         call_command("aggregate_costs", "--verify")
     assert caught.value.returncode == 1
     out = capsys.readouterr().out
     assert "DIFFERS 2026-11-20 (agent grain" in out
-    assert "calls -1" in out
+    assert "calls 1" in out
     call_command("aggregate_costs", "--rebuild", "--from", "2026-11-20", "--to", "2026-11-20", "--verify")
 
 

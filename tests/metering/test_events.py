@@ -208,3 +208,9 @@ def test_the_default_tiers_are_the_standard_one(given: str, tier: str) -> None:
 def test_problems_never_make_an_event_that_is_no_json() -> None:
     event = after_call(metadata={"a": 1}, latency_ms="x" * 500, model=object())
     assert orjson.dumps(event.metadata)
+
+
+def test_a_service_tier_without_prices_of_its_own_is_noted() -> None:
+    event = build_event(now=NOW, model="gpt-4o", input_tokens=1, service_tier="bacth")
+    assert event.metadata["_problems"] == ["service_tier 'bacth' has no prices of its own: priced as standard"]
+    assert "_problems" not in build_event(now=NOW, model="gpt-4o", input_tokens=1, service_tier="Batch").metadata

@@ -111,3 +111,15 @@ def test_other_wrong_arguments_are_refused_by_name() -> None:
         calculate_cost("gpt-4", 1, 1, at=datetime(2026, 1, 1))
     with pytest.raises(InvalidUsage, match="input_text"):
         estimate_cost("gpt-4", cast(Any, 5), 1)
+
+
+def test_a_service_tier_that_does_not_exist_is_named() -> None:
+    with pytest.raises(InvalidUsage, match="service_tier: got 'bacth', expected one of standard, batch"):
+        calculate_cost("gpt-4", 1000, 500, service_tier="bacth")
+
+
+@pytest.mark.django_db
+def test_a_rate_of_a_provider_that_was_not_named_is_pointed_to() -> None:
+    make_rate("house-model", "vllm")
+    with pytest.raises(RateNotFound, match="There is one of provider vllm: say provider='vllm'"):
+        calculate_cost("house-model", 1000, 500)

@@ -64,8 +64,7 @@ class Command(BaseCommand):
         self.stdout.write(json.dumps(report) if options["json"] else _as_text(report))
         if differences:
             raise CommandError(
-                f"{len(differences)} difference(s) between summaries and ledger. "
-                "Rebuild the days that differ: manage.py aggregate_costs --rebuild --from DAY --to DAY",
+                f"{len(differences)} difference(s) between summaries and ledger. {_advice(differences)}",
                 returncode=1,
             )
 
@@ -79,6 +78,15 @@ class Command(BaseCommand):
         if first and last and last < first:
             raise CommandError(f"--to {last} lies before --from {first}.")
         return first, last
+
+
+def _advice(differences: list[Difference]) -> str:
+    if any(difference.ledger_minus_summary.get("calls", 0) < 0 for difference in differences):
+        return (
+            "The ledger holds fewer calls than the summaries: find out first whether ledger rows were deleted, because "
+            "a rebuild would only hide it."
+        )
+    return "Rebuild the days that differ: manage.py aggregate_costs --rebuild --from DAY --to DAY"
 
 
 def _as_json(difference: Difference) -> dict[str, Any]:
