@@ -12,6 +12,7 @@ from django.core.management.base import OutputWrapper
 from costtrack.domain.money import decimal_text
 from costtrack.metering.importing.run import ImportRun, ImportSummary
 from costtrack.metering.importing.source import Source
+from costtrack.reporting.wording import counted
 
 SECONDS_BETWEEN = 0.2
 BAR_WIDTH = 24
@@ -72,6 +73,7 @@ def summary_object(
         "skipped": dict(skipped),
         "cost_usd": decimal_text(summary.cost_usd),
         "unpriced_calls": summary.unpriced_calls,
+        "usage_missing_calls": summary.usage_missing_calls,
         "unpriced_models": dict(summary.unpriced_models.most_common()),
         "rejects_file": str(rejects) if rejects else None,
         "seconds": round(summary.seconds, 3),
@@ -82,20 +84,21 @@ def summary_object(
 def summary_text(result: dict[str, Any], summary: ImportSummary) -> str:
     """The same as aligned text."""
     lines = [f"{result['file']} (source {result['source']})"]
-    lines += [f"  created {scope}" for scope in result["created"]]
-    counted = {
+    creates = "would create" if result["dry_run"] else "created"
+    lines += [f"  {creates} {scope}" for scope in result["created"]]
+    counts = {
         "would be recorded" if result["dry_run"] else "recorded": summary.recorded,
         "duplicates": summary.duplicates,
         "conflicts": summary.conflicts,
         "rejected": summary.rejected,
     }
-    counted |= {f"skipped, {reason}": number for reason, number in sorted(result["skipped"].items())}
-    rows = [(label, f"{number:,}", "") for label, number in counted.items()]
+    counts |= {f"skipped, {reason}": number for reason, number in sorted(result["skipped"].items())}
+    rows = [(label, f"{number:,}", "") for label, number in counts.items()]
     if not result["dry_run"]:
         rows += [
             ("cost", result["cost_usd"], " USD"),
-            ("unpriced", f"{summary.unpriced_calls:,}", " calls"),
-            ("time", f"{summary.seconds:.1f}", f" s ({summary.rows_per_second:,} rows/s)"),
+            ("unpriced", f"{summary.unpriced_calls:,}", " call" if summary.unpriced_calls == 1 else " calls"),
+            ("time", f"{summary.seconds:.1f}", f" s ({summary.rows_per_second:,} rows/s)" if summary.rows else " s"),
         ]
     label_width = max(len(label) for label, _, _ in rows)
     value_width = max(len(value) for _, value, _ in rows)
@@ -103,11 +106,13 @@ def summary_text(result: dict[str, Any], summary: ImportSummary) -> str:
     if summary.unpriced_models:
         lines.append("No rate is known for these models; their calls have no cost until one is loaded:")
         lines += [
-            f"  {model or '(no model)'}: {calls:,} calls"
+            f"  {model or '(no model)'}: {counted(calls, 'call')}"
             for model, calls in summary.unpriced_models.most_common(MODELS_SHOWN)
         ]
         if len(summary.unpriced_models) > MODELS_SHOWN:
-            lines.append(f"  and {len(summary.unpriced_models) - MODELS_SHOWN:,} more models")
+            lines.append(f"  and {counted(len(summary.unpriced_models) - MODELS_SHOWN, 'more model')}")
+    if summary.usage_missing_calls:
+        lines.append(f"Without usage: {counted(summary.usage_missing_calls, 'call')}. No rate can price them.")
     if summary.first_problems:
         lines.append("Not imported:")
         lines += [f"  line {line}: {reason}" for line, reason in summary.first_problems]

@@ -35,6 +35,13 @@ def run(*arguments: object) -> str:
     return out.getvalue()
 
 
+def run_both(*arguments: object) -> tuple[str, str]:
+    """What a run says on standard output, and on standard error."""
+    out, err = io.StringIO(), io.StringIO()
+    call_command("import_usage", *map(str, arguments), stdout=out, stderr=err)
+    return out.getvalue(), err.getvalue()
+
+
 def run_json(*arguments: object) -> dict:
     return json.loads(run(*arguments, "--json"))
 

@@ -75,6 +75,7 @@ def test_json_tells_everything_with_money_as_text(calls):
         "skipped": {},
         "cost_usd": "0.0225",
         "unpriced_calls": 0,
+        "usage_missing_calls": 0,
         "unpriced_models": {},
         "rejects_file": None,
         "interrupted": False,

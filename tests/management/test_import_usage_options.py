@@ -68,12 +68,6 @@ def test_standard_input_is_read_as_the_given_format(calls, monkeypatch):
     assert (seen["file"], seen["recorded"]) == ("standard input", 3)
 
 
-def test_a_dry_run_writes_nothing_not_even_the_scopes(calls):
-    text = run(calls, *MAPPED, "--dry-run")
-    assert "  would be recorded  3" in text
-    assert Organization.objects.count() == ResourceUsage.objects.count() == 0
-
-
 def test_an_interruption_tells_what_landed_and_leaves_with_130(calls, monkeypatch):
     class Interrupted(io.BytesIO):
         def readline(self, *args) -> bytes:

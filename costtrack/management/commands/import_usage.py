@@ -24,14 +24,16 @@ from costtrack.metering.importing.columns import ColumnTranslator, parse_column_
 from costtrack.metering.importing.csv_records import CsvRecords
 from costtrack.metering.importing.fields import FIELDS
 from costtrack.metering.importing.interrupt import PatientInterrupt
-from costtrack.metering.importing.json_records import JsonRecords
+from costtrack.metering.importing.json_records import JsonRecords, check_is_jsonl
 from costtrack.metering.importing.keys import MAX_SOURCE_LENGTH, source_name
 from costtrack.metering.importing.litellm import LiteLLMTranslator
+from costtrack.metering.importing.preview import Preview
 from costtrack.metering.importing.records import Record, Records, Translator
 from costtrack.metering.importing.rejects import RejectsFile, rejects_candidates
 from costtrack.metering.importing.run import ImportRun, ImportSummary
-from costtrack.metering.importing.scopes import create_scopes
+from costtrack.metering.importing.scopes import create_scopes, missing_scopes, similar_organizations
 from costtrack.metering.importing.source import open_source
+from costtrack.reporting.wording import counted
 
 SAMPLE_ROWS = 100
 CSV_SUFFIXES = (".csv", ".tsv")
@@ -95,7 +97,9 @@ class Command(BaseCommand):
         parser.add_argument("--source", default="", help="the source's name; default: a hash of header and first row")
         parser.add_argument("--timezone", default="UTC", help="IANA zone of times without an offset; default UTC")
         parser.add_argument("--rejects", metavar="FILE", help="rows that were not imported; default FILE.rejects.csv")
-        parser.add_argument("--dry-run", action="store_true", help="check every row, write nothing to the database")
+        parser.add_argument(
+            "--dry-run", action="store_true", help="tell what would happen, write nothing to the database"
+        )
         parser.add_argument("--json", action="store_true", help="print one JSON object instead of text")
         parser.add_argument("--no-progress", action="store_true", help="show no progress on a terminal")
 
@@ -117,6 +121,8 @@ class Command(BaseCommand):
             records: Records = CsvRecords(source) if file_format == "csv" else JsonRecords(source)
             rows = iter(records)
             sample = list(islice(rows, SAMPLE_ROWS))
+            if file_format == "jsonl":
+                check_is_jsonl(sample, name=source.name)
             translator.check(records.columns, sample)
             as_json = file_format == "jsonl"
             paths = [Path(options["rejects"])] if options["rejects"] else rejects_candidates(file, as_json=as_json)
@@ -125,17 +131,21 @@ class Command(BaseCommand):
             rejects = RejectsFile(paths, as_json=as_json)
             stack.callback(rejects.close)
             scopes = {name: options[name].strip() for name in ("organization", "project", "agent")}
-            created = [] if options["dry_run"] else create_scopes(**scopes, using=settings.database)
+            self._warn_of_new_organization(scopes, is_dry=options["dry_run"])
+            find_scopes = missing_scopes if options["dry_run"] else create_scopes
+            created = find_scopes(**scopes, using=settings.database)
             progress = Progress(self.stderr, source, is_shown=not options["no_progress"] and self.stderr.isatty())
             interrupt = PatientInterrupt()
+            name = options["source"] or source_name(records.header, sample[0] if sample else None)
+            preview = Preview(source=name, creates=scopes["organization"], using=settings.database)
             run = ImportRun(
-                source=options["source"] or source_name(records.header, sample[0] if sample else None),
+                source=name,
                 defaults=scopes | {"provider": options["provider"], "model": options["model"]},
                 reject=rejects.add,
                 using=settings.database,
                 after_batch=lambda summary: _after_batch(summary, progress),
                 held=interrupt.held,
-                is_dry=options["dry_run"],
+                preview=preview if options["dry_run"] else None,
             )
             failure = _failure_of(run, translator, chain(sample, rows), interrupt)
             progress.clear()
@@ -144,6 +154,15 @@ class Command(BaseCommand):
             result["interrupted"] = isinstance(failure, KeyboardInterrupt)
             self.stdout.write(json.dumps(result) if options["json"] else summary_text(result, run.summary))
             _raise_for(failure, run, result)
+
+    def _warn_of_new_organization(self, scopes: dict[str, str], *, is_dry: bool) -> None:
+        """Say it before anything is written: a mistyped organization escapes every budget."""
+        if any(one.startswith("organization ") for one in missing_scopes(**scopes, using=settings.database)):
+            slug = scopes["organization"]
+            similar = similar_organizations(slug, using=settings.database)
+            question = f" Did you mean {' or '.join(similar)}?" if similar else ""
+            warning = f"Organization {slug} does not exist yet: it {'would be' if is_dry else 'is'} created.{question}"
+            self.stderr.write(warning, style_func=self.style.WARNING)
 
 
 def _file_and_columns(options: dict[str, Any]) -> tuple[str, list[str]]:
@@ -208,14 +227,21 @@ def _failure_of(
 def _raise_for(failure: BaseException | None, run: ImportRun, result: dict[str, Any]) -> None:
     """CommandError, and so the exit status, for what went wrong."""
     summary = run.summary
-    landed = f"{summary.recorded:,} rows landed; running the same command again adds only the rest."
-    if isinstance(failure, KeyboardInterrupt):
-        raise CommandError(f"Interrupted. {landed}", returncode=INTERRUPTED)
     if failure is not None:
+        landed = (
+            "Nothing was written."
+            if run.is_dry
+            else f"{counted(summary.recorded, 'row')} landed; running the same command again adds only the rest."
+        )
+        if isinstance(failure, KeyboardInterrupt):
+            raise CommandError(f"Interrupted. {landed}", returncode=INTERRUPTED)
         raise CommandError(f"{str(failure).strip()} {landed}") from failure
-    if summary.rejected or summary.conflicts:
+    refused = summary.rejected + summary.conflicts
+    if refused:
+        verb = "would not be" if run.is_dry else "was not" if refused == 1 else "were not"
         raise CommandError(
-            f"{summary.rejected + summary.conflicts:,} rows were not imported: see {result['rejects_file']}. "
-            f"Mend them in the file itself and import it again with --source {result['source']}; "
+            f"{counted(refused, 'row')} {verb} imported: see {result['rejects_file']}. "
+            f"Mend {'it' if refused == 1 else 'them'} in the file itself and import "
+            f"{'the file' if refused == 1 else 'it'} again with --source {result['source']}; "
             "the others are not charged twice."
         )

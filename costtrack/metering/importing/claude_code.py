@@ -19,6 +19,7 @@ from costtrack.exceptions import InvalidUsage
 from costtrack.extraction import trusted_id
 from costtrack.metering.importing.columns import ColumnMapping
 from costtrack.metering.importing.errors import UnusableMapping
+from costtrack.metering.importing.reasons import reason_of
 from costtrack.metering.importing.records import Draft, Record
 from costtrack.metering.importing.values import count, dollars, instant, mapping_or_empty, text
 
@@ -68,7 +69,7 @@ class ClaudeCodeTranslator:
             try:
                 draft = Draft(record, self._fields(record.row))
             except InvalidUsage as error:
-                yield Draft(record, problem=str(error))
+                yield Draft(record, problem=reason_of(error))
                 continue
             key = draft.fields["idempotency_key"]
             if key in opened:

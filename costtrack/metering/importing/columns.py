@@ -7,16 +7,13 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, tzinfo
 from typing import Any
 
-from costtrack.domain.tokens import TOKEN_FIELDS
 from costtrack.exceptions import InvalidUsage
-from costtrack.extraction import extract
-from costtrack.metering.importing.errors import UnusableMapping
+from costtrack.metering.importing.errors import UnreadableFigures, UnusableMapping
 from costtrack.metering.importing.fields import FIELDS, USAGE_FIELDS
+from costtrack.metering.importing.reasons import reason_of
 from costtrack.metering.importing.records import Draft, Record
+from costtrack.metering.importing.responses import RESPONSE_KEYS, with_usage
 from costtrack.metering.importing.values import instant
-
-RESPONSE_KEYS = ("response", "usage")
-"""A JSON row that names no token field itself may hold a provider's response, or the usage of one, under these."""
 
 
 def parse_column_options(options: Iterable[str]) -> dict[str, str]:
@@ -147,28 +144,8 @@ class ColumnTranslator:
                 fields = self._mapping.fields_of(record.row)
                 if "occurred_at" not in fields:
                     raise InvalidUsage("occurred_at", None, "the time of the call")
-                yield Draft(record, _with_usage(fields, record.row))
+                yield Draft(record, with_usage(fields, record.row))
             except InvalidUsage as error:
+                yield Draft(record, problem=reason_of(error))
+            except UnreadableFigures as error:
                 yield Draft(record, problem=str(error))
-
-
-def _with_usage(fields: dict[str, Any], row: Mapping[str, Any]) -> dict[str, Any]:
-    """The fields, their token counts taken from a provider's response in the row if it names none itself."""
-    if not any(name in fields for name in TOKEN_FIELDS):
-        for key in RESPONSE_KEYS:
-            body = row.get(key)
-            if isinstance(body, Mapping):
-                return _with_response(fields, body if key == "response" else {"usage": body})
-    return fields
-
-
-def _with_response(fields: dict[str, Any], body: Mapping[str, Any]) -> dict[str, Any]:
-    found = extract(body, provider=fields.get("provider", ""), model=fields.get("model", ""))
-    if found.tokens is not None:
-        fields |= {name: getattr(found.tokens, name) for name in TOKEN_FIELDS}
-    if found.reported_cost_usd is not None:
-        fields.setdefault("cost_usd", found.reported_cost_usd)
-    for name in ("model", "provider", "service_tier"):
-        if getattr(found, name):
-            fields.setdefault(name, getattr(found, name))
-    return fields

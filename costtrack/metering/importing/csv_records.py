@@ -61,7 +61,7 @@ class _Feed:
 
 
 class CsvRecords:
-    """The rows of a CSV file; comma, tab or semicolon is told from the header. UnreadableSource without a header."""
+    """The rows of a CSV file; comma, tab or semicolon is told from the header. UnreadableSource without one."""
 
     def __init__(self, source: Source) -> None:
         self._feed = _Feed(source)
@@ -69,6 +69,8 @@ class CsvRecords:
         if first is None or not first.data.strip():
             raise UnreadableSource(f"{source.name} has no header line.")
         self.header = first.data.rstrip(b"\r\n")
+        if self.header.lstrip().startswith((b"{", b"[")):
+            raise UnreadableSource(f"{source.name} looks like JSONL; use --format jsonl.")
         try:
             text = self.header.decode()
             if first.is_cut:
@@ -106,7 +108,8 @@ class CsvRecords:
                 if len(cells) == width:
                     yield Record(feed.taken[0].number, feed.raw, dict(zip(columns, cells, strict=True)))
                 elif cells:
-                    problem = f"{len(cells)} cells, but the header names {width} columns"
+                    cells_shown = "1 cell" if len(cells) == 1 else f"{len(cells)} cells"
+                    problem = f"{cells_shown}, but the header names {width} column{'s' if width > 1 else ''}"
                     yield Record(feed.taken[0].number, feed.raw, problem=problem)
 
     def _unreadable(self, problem: str) -> Record:

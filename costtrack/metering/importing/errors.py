@@ -1,4 +1,4 @@
-"""Why a whole file is not imported. A bad row is no error: it is reported and the rest lands."""
+"""Why a whole file, or one row, is not imported. A bad row stops nothing: it is reported and the rest lands."""
 
 from __future__ import annotations
 
@@ -11,3 +11,7 @@ class UnreadableSource(CostTrackError, ValueError):
 
 class UnusableMapping(CostTrackError, ValueError):
     """The fields and the columns of the file do not fit; nothing was written."""
+
+
+class UnreadableFigures(CostTrackError, ValueError):
+    """A row's usage has figures that cannot be read. It says which; that row alone is rejected."""

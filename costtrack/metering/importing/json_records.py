@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import orjson
 
+from costtrack.metering.importing.csv_records import DELIMITERS
 from costtrack.metering.importing.errors import UnreadableSource
 from costtrack.metering.importing.records import Record
 from costtrack.metering.importing.source import MAX_RECORD_BYTES, Source
@@ -47,3 +48,11 @@ class JsonRecords:
         return UnreadableSource(
             f"{self._source.name} is a JSON array; expected one object a line (`jq -c '.[]' FILE` makes that)."
         )
+
+
+def check_is_jsonl(sample: Sequence[Record], *, name: str) -> None:
+    """UnreadableSource if the first records of the file `name` hold no object; a broken first object is a bad row."""
+    if sample and all(record.problem for record in sample) and not sample[0].raw.startswith(b"{"):
+        is_csv = any(delimiter.encode() in sample[0].raw for delimiter in DELIMITERS)
+        advice = "looks like CSV; use --format csv" if is_csv else "holds no JSON objects"
+        raise UnreadableSource(f"{name} {advice}.")

@@ -18,3 +18,8 @@ def row_key(source: str, record: Record) -> str:
     """The key of a row: the same row on the same line of the same source is charged once, a twin below it again."""
     digest = sha256(b"%d\n" % record.line + record.raw).hexdigest()[:32]
     return f"import:{source}:{digest}"
+
+
+def is_row_key(source: str, key: str) -> bool:
+    """Whether `row_key` made the key, so that no other row of the same file has it."""
+    return key.startswith(f"import:{source}:")

@@ -20,6 +20,7 @@ from costtrack.domain.tokens import TOKEN_FIELDS
 from costtrack.exceptions import InvalidUsage
 from costtrack.metering.importing.columns import ColumnMapping, value_at
 from costtrack.metering.importing.errors import UnusableMapping
+from costtrack.metering.importing.reasons import reason_of
 from costtrack.metering.importing.records import Draft, Record
 from costtrack.metering.importing.values import count, dollars, instant, mapping_or_empty, text
 
@@ -58,7 +59,7 @@ class LiteLLMTranslator:
                 row = _unpacked(record.row)
                 yield Draft(record, _fields(row, self._zone) | self._given.fields_of(row))
             except InvalidUsage as error:
-                yield Draft(record, problem=str(error))
+                yield Draft(record, problem=reason_of(error))
 
 
 def _unpacked(row: Mapping[str, Any]) -> dict[str, Any]:

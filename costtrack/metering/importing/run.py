@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -17,6 +17,8 @@ from costtrack.exceptions import InvalidUsage
 from costtrack.metering.cleaning import MAX_KEY_LENGTH, hashed_key
 from costtrack.metering.events import EventFields, build_event
 from costtrack.metering.importing.keys import row_key
+from costtrack.metering.importing.preview import Preview
+from costtrack.metering.importing.reasons import reason_of
 from costtrack.metering.importing.records import Draft, Record
 from costtrack.metering.ledger import RecordResult, RecordStatus, record_events
 
@@ -37,7 +39,9 @@ class ImportSummary:
     rejected: int = 0
     cost_usd: Decimal = Decimal(0)
     unpriced_models: Counter[str] = field(default_factory=Counter)
-    """Calls without a price, by model."""
+    """Calls without a price whose usage is known, by model."""
+    usage_missing_calls: int = 0
+    """Calls whose rows say nothing of what they used: no rate can price them."""
     first_problems: list[tuple[int, str]] = field(default_factory=list)
     """(line, reason) of the first rows that were rejected or in conflict."""
     seconds: float = 0.0
@@ -49,8 +53,8 @@ class ImportSummary:
 
     @property
     def unpriced_calls(self) -> int:
-        """Recorded calls without a price."""
-        return self.unpriced_models.total()
+        """Recorded calls without a price, those without usage too."""
+        return self.unpriced_models.total() + self.usage_missing_calls
 
     @property
     def rows_per_second(self) -> int:
@@ -63,7 +67,7 @@ class ImportRun:
 
     `defaults` fill fields that a row leaves out, `reject` gets every row that did not become usage (rejected, or in
     conflict with what was recorded before), `after_batch` is called after each batch, `held` is entered around each
-    write. With `is_dry` rows are checked, counted as recorded, and nothing is written.
+    write. With a `preview` rows are checked, counted by what it foresees, and nothing is written.
     """
 
     def __init__(
@@ -75,7 +79,7 @@ class ImportRun:
         using: str,
         after_batch: Callable[[ImportSummary], None] = lambda summary: None,
         held: Callable[[], AbstractContextManager[None]] = nullcontext,
-        is_dry: bool = False,
+        preview: Preview | None = None,
     ) -> None:
         self.summary = ImportSummary()
         self.source = source
@@ -84,9 +88,14 @@ class ImportRun:
         self._using = using
         self._after_batch = after_batch
         self._held = held
-        self.is_dry = is_dry
+        self._preview = preview
         self._started = time.monotonic()
         self._now = datetime.now(UTC)
+
+    @property
+    def is_dry(self) -> bool:
+        """Whether it only tells what would be."""
+        return self._preview is not None
 
     def write(self, drafts: Iterable[Draft]) -> None:
         """Write them all. What the database says is raised; then the batches before have landed."""
@@ -107,7 +116,7 @@ class ImportRun:
             try:
                 return build_event(now=self._now, **self._event_fields(draft))
             except InvalidUsage as error:
-                draft.problem = str(error)
+                draft.problem = reason_of(error)
         self.summary.rejected += 1
         self._report(draft.record, draft.problem)
         return None
@@ -124,20 +133,25 @@ class ImportRun:
     def _write_batch(self, batch: list[tuple[Record, UsageEvent]]) -> None:
         with self._held():
             self._now = datetime.now(UTC)
-            if self.is_dry:
-                self.summary.recorded += len(batch)
-            elif batch:
-                results = record_events([event for _, event in batch], using=self._using, creates_partitions=True)
+            if batch:
+                results = self._results([event for _, event in batch])
                 for (record, event), result in zip(batch, results, strict=True):
                     self._count(record, event, result)
             self.summary.seconds = time.monotonic() - self._started
         self._after_batch(self.summary)
 
+    def _results(self, events: Sequence[UsageEvent]) -> list[RecordResult]:
+        if self._preview is not None:
+            return self._preview.results(events)
+        return record_events(events, using=self._using, creates_partitions=True)
+
     def _count(self, record: Record, event: UsageEvent, result: RecordResult) -> None:
         summary = self.summary
         if result.status is RecordStatus.RECORDED:
             summary.recorded += 1
-            if result.cost_source is CostSource.UNPRICED:
+            if event.usage_missing:
+                summary.usage_missing_calls += 1
+            elif result.cost_source is CostSource.UNPRICED:
                 is_named = event.model in summary.unpriced_models or len(summary.unpriced_models) < MAX_MODELS_NAMED
                 summary.unpriced_models[event.model if is_named else OTHER_MODELS] += 1
             elif result.cost_usd is not None:

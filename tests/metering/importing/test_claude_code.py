@@ -164,7 +164,7 @@ def test_given_paths_are_laid_over_the_preset():
 
 def test_a_line_without_a_time_is_rejected():
     (draft,), _ = translated(line(timestamp=None))
-    assert draft.problem.startswith("timestamp: ")
+    assert draft.problem.startswith("timestamp is empty, ")
 
 
 def test_a_csv_file_is_refused():

@@ -126,7 +126,7 @@ def test_the_usage_of_a_response_alone_is_enough_and_a_rows_own_model_stands():
     ("row", "reason"),
     [
         ("yesterday,1,2", "occurred_at: got 'yesterday', expected an ISO 8601 time"),
-        (",1,2", "occurred_at: got None, expected the time of the call"),
+        (",1,2", "occurred_at is empty, expected the time of the call."),
         (f"{NOON},many,2", "input_tokens: got 'many', expected a number"),
         (f"{NOON},1.5,2", "input_tokens: got '1.5', expected a whole number"),
     ],

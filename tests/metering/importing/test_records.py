@@ -46,7 +46,7 @@ def test_the_delimiter_is_told_from_the_header(delimiter):
 
 def test_a_row_of_another_width_is_rejected_alone():
     assert seen(csv_records("a,b\n1\n1,2,3\n4,5\n")) == [
-        (2, "1 cells, but the header names 2 columns"),
+        (2, "1 cell, but the header names 2 columns"),
         (3, "3 cells, but the header names 2 columns"),
         (4, {"a": "4", "b": "5"}),
     ]

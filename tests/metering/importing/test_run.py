@@ -121,13 +121,6 @@ def test_usage_of_any_age_is_imported_and_of_tomorrow_is_not(acme):
     assert rejected[0][1].startswith("occurred_at: ")
 
 
-def test_a_dry_run_checks_and_writes_nothing(acme):
-    run, rejected = new_run(is_dry=True)
-    run.write([*drafts(2), *drafts(1, cache_read_tokens=2)])
-    assert (run.summary.recorded, len(rejected)) == (2, 1)
-    assert ResourceUsage.objects.count() == 0
-
-
 def test_after_an_interruption_the_summary_holds_what_landed_and_a_new_run_adds_the_rest(acme):
     def breaking_off() -> Iterator[Draft]:
         for number, draft in enumerate(drafts(2500)):
