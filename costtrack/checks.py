@@ -24,6 +24,8 @@ class KeyRule:
     id: str
     expected: str
     accepts: Callable[[Any], bool]
+    cause: Callable[[Any], str] = lambda value: ""
+    """Why a value is not accepted, where the value does not show it; begins with a blank."""
 
 
 def _is_slug(value: Any) -> bool:
@@ -44,14 +46,17 @@ def _is_database_alias(value: Any) -> bool:
 
 
 def _is_callable_path(value: Any) -> bool:
-    if value is None:
-        return True
+    return value is None or (isinstance(value, str) and not _import_problem(value))
+
+
+def _import_problem(value: Any) -> str:
     if not isinstance(value, str):
-        return False
+        return ""
     try:
-        return callable(import_string(value))
-    except ImportError:
-        return False
+        found = import_string(value)
+    except (ImportError, ValueError, TypeError) as error:  # the latter two: a path with empty parts
+        return f" Its import says: {error}."
+    return "" if callable(found) else f" It is no function, but a {type(found).__name__}."
 
 
 KEY_RULES: dict[str, KeyRule] = {
@@ -74,6 +79,7 @@ KEY_RULES: dict[str, KeyRule] = {
         id="costtrack.E006",
         expected="None, or the dotted path of a function that takes a request and returns an organization's slug",
         accepts=_is_callable_path,
+        cause=_import_problem,
     ),
     "RATE_CACHE_SECONDS": KeyRule(
         id="costtrack.E007",
@@ -116,7 +122,9 @@ def check_costtrack_setting(app_configs: Sequence[AppConfig] | None, **kwargs: A
             )
         ]
     return [_unknown_key(key) for key in given if key not in KEY_RULES] + [
-        Error(f"COSTTRACK[{key!r}] is {given[key]!r}.", hint=f"Use {rule.expected}.", id=rule.id)
+        Error(
+            f"COSTTRACK[{key!r}] is {given[key]!r}.", hint=f"Use {rule.expected}.{rule.cause(given[key])}", id=rule.id
+        )
         for key, rule in KEY_RULES.items()
         if key in given and not rule.accepts(given[key])
     ]

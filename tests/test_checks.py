@@ -106,6 +106,23 @@ def test_a_value_out_of_its_range_is_an_error_that_shows_it(key: str, expected_i
     assert message.hint.startswith("Use ")
 
 
+@pytest.mark.parametrize(
+    ("path", "cause"),
+    [
+        ("shop.nope.x", "Its import says: No module named 'shop'."),
+        ("os.nope", 'Its import says: Module "os" does not define a "nope" attribute/class.'),
+        (".x", "Its import says: Empty module name."),
+        ("math.pi", "It is no function, but a float."),
+    ],
+)
+def test_a_resolver_that_cannot_be_imported_is_an_error_that_says_why(path: str, cause: str) -> None:
+    with override_settings(COSTTRACK={"ORGANIZATION_RESOLVER": path}):
+        (message,) = messages()
+    assert message.id == "costtrack.E006"
+    assert message.hint is not None
+    assert message.hint.endswith(f"returns an organization's slug. {cause}")
+
+
 def test_every_key_is_shown_refusing_something() -> None:
     assert [key for key, _, _ in BAD_VALUES] == list(DEFAULTS)
 

@@ -11,7 +11,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
 from costtrack.admin.figures import amount, count, price
-from costtrack.domain.events import CostSource, UsageKind
+from costtrack.domain.events import CostSource, Outcome, ResourceType, UsageKind
 from costtrack.domain.tokens import TOKEN_FIELDS, TokenUsage
 from costtrack.models import ResourceUsage
 from costtrack.pricing.cost import cost_of_amount, cost_of_tokens
@@ -29,18 +29,29 @@ def arithmetic_table(usage: ResourceUsage) -> SafeString | str:
         return _("The provider reported this cost.")
     if usage.cost_source == CostSource.UNPRICED:
         return _("No price was known. Once one is, an adjustment brings the cost.")
+    tokens = TokenUsage(**{name: getattr(usage, name) for name in TOKEN_FIELDS})
+    is_llm = usage.resource_type == ResourceType.LLM_TOKENS
+    if usage.usage_missing:
+        return _("What was used is not known; at its rate any use is free.")
+    if usage.outcome == Outcome.ERROR and not tokens.total_tokens and not usage.amount:
+        return _("0 tokens were used.") if is_llm else _("Nothing was used.")
     if usage.rate_id is None:
         return _("No rate was needed.")
     rate = next(stored_rates(using=usage._state.db or DEFAULT_DB_ALIAS, id=usage.rate_id))
-    tokens = TokenUsage(**{name: getattr(usage, name) for name in TOKEN_FIELDS})
-    by_class = cost_of_tokens(tokens, rate) if tokens.total_tokens else None
+    return _token_table(tokens, rate) if is_llm else _amount_table(usage, rate)
+
+
+def _token_table(tokens: TokenUsage, rate: PricedRate) -> SafeString | str:
+    by_class = cost_of_tokens(tokens, rate)
     if by_class is None:
-        return _amount_table(usage, rate)
+        return _("The rate has no price for this.")
     rows: list[Row] = [
         (line.token_class.replace("_", " "), count(line.tokens), price(line.usd_per_million), price(line.cost_usd))
         for line in by_class.lines
     ]
     rows += _per_call(rate)
+    if not rows:
+        return _("0 tokens were used.")
     return _table((_("tokens"), _("USD per 1M")), rows, by_class.total_usd)
 
 

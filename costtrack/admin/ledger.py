@@ -28,6 +28,7 @@ from costtrack.admin.large_lists import LargeListAdmin
 from costtrack.admin.paginator import BoundedPaginator
 from costtrack.domain.tokens import TOKEN_FIELDS
 from costtrack.models import Organization, ResourceUsage
+from costtrack.reporting.shown_model import shown_model
 
 SEARCHED = ("thread_id", "customer", "run")
 """Columns that have an index beginning with the organization."""
@@ -138,8 +139,8 @@ class ResourceUsageAdmin(LargeListAdmin[ResourceUsage]):
 
     @admin.display(description=gettext_lazy("model"))
     def used(self, obj: ResourceUsage) -> str:
-        """The model, or the resource where there is none."""
-        return str(obj.model or obj.resource_type)
+        """The model, or what reports show in its place."""
+        return shown_model(obj)
 
     @admin.display(description=gettext_lazy("cost"))
     def cost(self, obj: ResourceUsage) -> SafeString:

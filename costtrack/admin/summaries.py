@@ -18,6 +18,7 @@ from costtrack.admin.paginator import BoundedPaginator
 from costtrack.domain.money import decimal_from_database
 from costtrack.models import DailyCostSummary
 from costtrack.models.summaries import SUMS
+from costtrack.reporting.shown_model import shown_model
 
 TOTALS = ("cost_usd", "calls", "errors", "unpriced_calls", "input_tokens", "output_tokens")
 
@@ -75,8 +76,8 @@ class DailyCostSummaryAdmin(LargeListAdmin[DailyCostSummary]):
 
     @admin.display(description=_("model"))
     def used(self, obj: DailyCostSummary) -> str:
-        """The model, or the resource where there is none."""
-        return str(obj.model or obj.resource_type)
+        """The model, or what reports show in its place."""
+        return shown_model(obj)
 
     @admin.display(description=_("sums"))
     def sums(self, obj: DailyCostSummary) -> SafeString:

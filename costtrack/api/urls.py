@@ -19,6 +19,7 @@ urlpatterns = [
     re_path(r"^trend/?\Z", views.TrendView.as_view(), name="trend"),
     re_path(r"^top-conversations/?\Z", views.TopConversationsView.as_view(), name="top-conversations"),
     re_path(r"^report/daily/?\Z", views.DailyReportView.as_view(), name="report-daily"),
+    re_path(r"^report/weekly/?\Z", views.WeeklyReportView.as_view(), name="report-weekly"),
     re_path(r"^report/monthly/?\Z", views.MonthlyReportView.as_view(), name="report-monthly"),
     re_path(r"^entity/(?P<entity_type>[^/]+)/?\Z", views.EntityTypeView.as_view(), name="entity-type"),
     re_path(r"^entity/(?P<entity_type>[^/]+)/(?P<entity_id>.+?)/?\Z", views.EntityView.as_view(), name="entity"),

@@ -51,6 +51,7 @@ class PeriodView(CostView):
     """What a day, a week or a month cost. Parameters: target_date (YYYY-MM-DD, default today), organization."""
 
     kind: ClassVar[ReportKind] = ReportKind.DAILY
+    parameters = ("target_date",)
 
     def report(self) -> CostReport:
         """The report of the period that is asked for."""
@@ -90,6 +91,12 @@ class DailyReportView(PeriodView):
         return Response({"report": markdown_report(report)}, headers=unpriced_header(report.breakdown.figures))
 
 
+class WeeklyReportView(DailyReportView):
+    """The weekly report, likewise."""
+
+    kind = ReportKind.WEEKLY
+
+
 class MonthlyReportView(DailyReportView):
     """The monthly report, likewise."""
 
@@ -112,6 +119,8 @@ class ConversationView(CostView):
 class TrendView(CostView):
     """Costs day by day up to today. Parameters: days (1 to 365, default 30), organization."""
 
+    parameters = ("days",)
+
     def get(self, request: Request) -> Response:
         """A date and a cost per day, oldest first."""
         text = self.parameter("days")
@@ -126,6 +135,8 @@ class TopConversationsView(CostView):
 
     The period's edges are days or local midnights, `period_end` being exclusive; by default it has no edge.
     """
+
+    parameters = ("limit", "period_start", "period_end")
 
     def get(self, request: Request) -> Response:
         """A conversation and its cost per line, dearest first."""
@@ -160,6 +171,8 @@ class EntityView(CostView):
 
 class EntityTypeView(CostView):
     """All entities of one type; 404 where there are none. Parameters: limit (1 to 100, default 10), organization."""
+
+    parameters = ("limit",)
 
     def get(self, request: Request, entity_type: str) -> Response:
         """How many, what they cost together, the dearest ones."""

@@ -21,12 +21,12 @@ class Breakdown:
 
 
 def read_breakdown(rows: Iterable[Mapping[str, Any]], *, using: str) -> Breakdown:
-    """The breakdown of rows that are grouped by `model` and `endpoint`."""
+    """The breakdown of rows that are grouped by `shown_model` (SHOWN_MODEL) and `endpoint`."""
     by_model: defaultdict[str, list[Figures]] = defaultdict(list)
     by_endpoint: defaultdict[str, list[Figures]] = defaultdict(list)
     for row in rows:
         figures = read_figures(row, using=using)
-        by_model[row["model"]].append(figures)
+        by_model[row["shown_model"]].append(figures)
         by_endpoint[row["endpoint"]].append(figures)
     models = dearest_first(by_model)
     return Breakdown(add_up(line.figures for line in models), models, dearest_first(by_endpoint))

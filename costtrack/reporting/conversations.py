@@ -18,6 +18,7 @@ from costtrack.models import Organization
 from costtrack.reporting.breakdown import Breakdown, read_breakdown
 from costtrack.reporting.figures import CostLine, ledger_sums, read_figures
 from costtrack.reporting.ledger_rows import call_times, earliest, latest, ledger_rows, ledger_rows_by_index
+from costtrack.reporting.shown_model import SHOWN_MODEL
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,9 +40,11 @@ def conversation_totals(
     """The totals of a conversation, or None where nothing is known of it (one query, and one for all organizations)."""
     if not thread_id:
         return None
-    rows = ledger_rows_by_index(organizations=organizations).filter(thread_id=thread_id).values("model", "endpoint")
+    rows = ledger_rows_by_index(organizations=organizations).filter(thread_id=thread_id)
     found: Sequence[Mapping[str, Any]] = list(
-        rows.annotate(first_day=Min("day"), last_day=Max("day"), **call_times(), **ledger_sums()).order_by()
+        rows.values("endpoint", shown_model=SHOWN_MODEL)
+        .annotate(first_day=Min("day"), last_day=Max("day"), **call_times(), **ledger_sums())
+        .order_by()
     )
     if not found:
         return None

@@ -11,6 +11,7 @@ from datetime import date
 from typing import Any
 
 from django.db.models import F
+from django.db.models.expressions import Combinable
 
 from costtrack.conf import settings
 from costtrack.domain.periods import DayRange
@@ -18,6 +19,7 @@ from costtrack.models import Agent, DailyCostSummary, Organization, Project
 from costtrack.models.summaries import AGENT, PROJECT, PROJECT_DIMENSIONS, SummaryQuerySet
 from costtrack.reporting.breakdown import Breakdown, read_breakdown
 from costtrack.reporting.figures import CostLine, Figures, read_figures, summary_sums
+from costtrack.reporting.shown_model import SHOWN_MODEL
 
 DIMENSIONS = {
     "day": "day",
@@ -59,8 +61,8 @@ def totals(days: DayRange, *, organizations: Collection[Organization] | None = N
 
 def breakdown_of(days: DayRange, *, organizations: Collection[Organization] | None = None) -> Breakdown:
     """The totals of those days with their parts by model and by endpoint (one query)."""
-    rows = summaries_of(days, organizations=organizations).values("model", "endpoint").annotate(**summary_sums())
-    return read_breakdown(rows.order_by(), using=settings.database)
+    rows = summaries_of(days, organizations=organizations).values("endpoint", shown_model=SHOWN_MODEL)
+    return read_breakdown(rows.annotate(**summary_sums()).order_by(), using=settings.database)
 
 
 def costs_by(
@@ -72,18 +74,20 @@ def costs_by(
 ) -> tuple[CostLine, ...]:
     """One line per value of a dimension (a key of DIMENSIONS), dearest first, equal ones by name; days in order.
 
-    A project is named `organization/project`, an agent `organization/project/agent`, because a slug is unique
-    under its parent only. Raises ValueError for any other dimension. One query, and one more for names of tables.
+    Usage without a model is summed under its provider, else its resource type. A project is named
+    `organization/project`, an agent `organization/project/agent`, because a slug is unique under its parent only.
+    Raises ValueError for any other dimension. One query, and one more for names of tables.
     """
     if dimension not in DIMENSIONS:
         raise ValueError(f"dimension: got {dimension!r}, expected one of {', '.join(DIMENSIONS)}.")
     column = DIMENSIONS[dimension]
     grain = PROJECT if column in PROJECT_DIMENSIONS else AGENT
-    rows = summaries_of(days, organizations=organizations, grain=grain).values(column).annotate(**summary_sums())
-    order = (column,) if dimension == "day" else (F("sum_cost_usd").desc(nulls_last=True), column)
+    value: Combinable = SHOWN_MODEL if dimension == "model" else F(column)
+    rows = summaries_of(days, organizations=organizations, grain=grain).values(value=value).annotate(**summary_sums())
+    order = ("value",) if dimension == "day" else (F("sum_cost_usd").desc(nulls_last=True), "value")
     found = list(rows.order_by(*order)[:limit])
-    names = _names(dimension, {row[column] for row in found})
-    lines = [CostLine(names[row[column]], read_figures(row, using=settings.database)) for row in found]
+    names = _names(dimension, {row["value"] for row in found})
+    lines = [CostLine(names[row["value"]], read_figures(row, using=settings.database)) for row in found]
     if dimension != "day":
         lines.sort(key=lambda line: (-line.figures.cost_usd, line.name))
     return tuple(lines)

@@ -25,6 +25,7 @@ from costtrack.reporting.figures import (
     read_figures,
 )
 from costtrack.reporting.ledger_rows import call_times, earliest, latest, ledger_rows, ledger_rows_by_index
+from costtrack.reporting.shown_model import SHOWN_MODEL
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,9 +55,10 @@ class EntityTypeStats:
     dearest: tuple[CostLine, ...]
 
     @property
-    def average_cost_usd(self) -> Decimal:
-        """Cost per entity at 12 decimals, half-even; 0 without entities."""
-        return mean(self.figures.cost_usd, self.entities, places=COST_PLACES)
+    def average_cost_usd(self) -> Decimal | None:
+        """Cost per entity at 12 decimals, half-even; 0 without entities, None where no call has a price."""
+        cost = self.figures.known_cost_usd
+        return None if cost is None else mean(cost, self.entities, places=COST_PLACES)
 
 
 def entity_summary(
@@ -69,7 +71,7 @@ def entity_summary(
     if not entity_id:
         return None
     rows = ledger_rows_by_index(organizations=organizations).filter(entity_type=entity_type, entity_id=entity_id)
-    groups = rows.values("resource_type", "model", "day")
+    groups = rows.values("resource_type", "day", shown_model=SHOWN_MODEL)
     found: Sequence[Mapping[str, Any]] = list(groups.annotate(**call_times(), **ledger_sums()).order_by())
     if not found:
         return None
@@ -79,7 +81,7 @@ def entity_summary(
     for row in found:
         figures = read_figures(row, using=settings.database)
         types[row["resource_type"]].append(figures)
-        models[row["model"]].append(figures)
+        models[row["shown_model"]].append(figures)
         days[row["day"]].append(figures)
     by_type = dearest_first(types)
     return EntitySummary(

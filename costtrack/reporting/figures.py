@@ -64,9 +64,16 @@ class Figures:
         return None if 0 < self.calls <= self.unpriced_calls and not self.cost_usd else self.cost_usd
 
     @property
-    def average_cost_usd(self) -> Decimal:
-        """Cost per call at 12 decimals, half-even; 0 without calls."""
-        return mean(self.cost_usd, self.calls, places=COST_PLACES)
+    def priced_calls(self) -> int:
+        """Calls whose price is known."""
+        return self.calls - self.unpriced_calls
+
+    @property
+    def average_cost_usd(self) -> Decimal | None:
+        """Cost per priced call at 12 decimals, half-even; 0 without calls, None where no call has a price."""
+        if self.priced_calls <= 0 < self.calls:
+            return None
+        return mean(self.cost_usd, self.priced_calls, places=COST_PLACES)
 
     @property
     def average_tokens(self) -> Decimal:

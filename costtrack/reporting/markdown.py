@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from costtrack.domain.money import format_usd
-from costtrack.reporting.figures import CostLine
+from costtrack.reporting.figures import CostLine, Figures
 from costtrack.reporting.report import CostReport
 from costtrack.reporting.wording import counted, one_line, usd_text
 
@@ -20,10 +20,10 @@ def markdown_report(report: CostReport) -> str:
         "",
         "## Summary",
         "",
-        f"- Total cost: {usd_text(figures.cost_usd)}",
+        f"- Total cost: {usd_text(figures.known_cost_usd)}",
         f"- Total API calls: {figures.calls:,}",
         f"- Total tokens: {figures.total_tokens:,}",
-        f"- Average cost per call: {format_usd(figures.average_cost_usd, 6)}",
+        f"- Average cost per call: {_average(figures)}",
         f"- Average tokens per call: {figures.average_tokens:,.2f}",
     ]
     if figures.unpriced_calls:
@@ -33,6 +33,13 @@ def markdown_report(report: CostReport) -> str:
     lines += ["", "## Cost by Model", "", *_list(whole.by_model, with_tokens=True)]
     lines += ["", "## Cost by Endpoint", "", *_list(whole.by_endpoint, with_tokens=False)]
     return "\n".join(lines) + "\n"
+
+
+def _average(figures: Figures) -> str:
+    average = format_usd(figures.average_cost_usd, 6)
+    if figures.average_cost_usd is None or not figures.unpriced_calls:
+        return average
+    return f"{average} (over {counted(figures.priced_calls, 'priced call')})"
 
 
 def _list(lines: tuple[CostLine, ...], *, with_tokens: bool) -> list[str]:

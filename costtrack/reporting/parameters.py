@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime
 
 from costtrack.domain.periods import ZoneHistory
@@ -17,6 +18,8 @@ A_DAY = f"a date like 2023-11-16, from {FIRST_DAY} to {LAST_DAY}"
 A_DAY_OR_MIDNIGHT = f"{A_DAY}, or a local midnight with its offset, like 2023-11-16T00:00:00+01:00"
 MAX_TEXT = 200
 """The longest text that usage is attributed to."""
+A_TEXT = f"a text of 1 to {MAX_TEXT} characters without NUL"
+AN_ORGANIZATION = "an organization's slug"
 
 
 class InvalidParameter(CostTrackError, ValueError):
@@ -71,8 +74,15 @@ def parse_count(parameter: str, text: str, *, low: int, high: int) -> int:
     return int(text)
 
 
-def parse_text(parameter: str, text: str) -> str:
+def parse_text(parameter: str, text: str, *, expected: str = A_TEXT) -> str:
     """A text that may be the value of a dimension: 1 to 200 characters, none of them NUL."""
     if not 0 < len(text) <= MAX_TEXT or "\x00" in text:
-        raise InvalidParameter(parameter, text, f"a text of 1 to {MAX_TEXT} characters without NUL")
+        raise InvalidParameter(parameter, text, expected)
     return text
+
+
+def check_names(given: Mapping[str, str], *, known: Sequence[str]) -> None:
+    """Refuse a parameter that is not known: were a mistyped one ignored, the answer would be to another question."""
+    for name, text in given.items():
+        if name not in known:
+            raise InvalidParameter(shorten(name), text, f"no such parameter; the known ones are {', '.join(known)}")

@@ -27,7 +27,10 @@ RANGES = {ReportKind.DAILY: day_range, ReportKind.WEEKLY: week_range, ReportKind
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CostReport:
-    """What a period cost, in total, by model and by endpoint."""
+    """What a period cost, in total, by model and by endpoint.
+
+    Of all organizations together it holds each one's own local days; its instants are then those of one zone only.
+    """
 
     kind: ReportKind
     days: DayRange

@@ -93,7 +93,7 @@ def entity_type_shape(stats: EntityTypeStats) -> dict[str, Any]:
         "entities": stats.entities,
         **_totals_shape(stats.figures),
         "unpriced_calls": stats.figures.unpriced_calls,
-        "avg_cost_per_entity": decimal_text(stats.average_cost_usd),
+        "avg_cost_per_entity": cost_text(stats.average_cost_usd),
         "top_entities": top_shape("entity_id", stats.dearest),
     }
 
@@ -106,14 +106,14 @@ def _breakdown_shape(whole: Breakdown, *, start: datetime, end: datetime) -> dic
         **_totals_shape(figures),
         "cost_by_model": _costs_shape(whole.by_model),
         "cost_by_endpoint": _costs_shape(whole.by_endpoint),
-        "avg_cost_per_call": decimal_text(figures.average_cost_usd),
+        "avg_cost_per_call": cost_text(figures.average_cost_usd),
         "avg_tokens_per_call": decimal_text(figures.average_tokens),
     }
 
 
 def _totals_shape(figures: Figures) -> dict[str, Any]:
     return {
-        "total_cost": decimal_text(figures.cost_usd),
+        "total_cost": cost_text(figures.known_cost_usd),
         "total_tokens": figures.total_tokens,
         "total_calls": figures.calls,
     }

@@ -14,11 +14,12 @@ def table_report(report: CostReport) -> str:
     """The report as a title, the totals and two tables; ends with a newline."""
     whole = report.breakdown
     figures = whole.figures
+    per_call = "priced call" if figures.unpriced_calls else "call"
     totals = [
-        ["Total cost", usd_text(figures.cost_usd)],
+        ["Total cost", usd_text(figures.known_cost_usd)],
         ["Total API calls", f"{figures.calls:,}"],
         ["Total tokens", f"{figures.total_tokens:,}"],
-        ["Average cost per call", format_usd(figures.average_cost_usd, 6)],
+        [f"Average cost per {per_call}", format_usd(figures.average_cost_usd, 6)],
         ["Average tokens per call", f"{figures.average_tokens:,.2f}"],
         ["Unpriced calls", f"{figures.unpriced_calls:,}"],
     ]

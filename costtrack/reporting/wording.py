@@ -8,6 +8,8 @@ from decimal import Decimal
 from costtrack.domain.money import format_usd
 
 CENT = Decimal("0.01")
+NO_NAME = "(none)"
+"""How an empty name is written."""
 TURNS_TEXT = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 """The characters that change the direction of what follows."""
 
@@ -23,7 +25,7 @@ def counted(number: int, noun: str) -> str:
 
 
 def one_line(name: str) -> str:
-    """A name as it can stand inside a line; an empty one is `(none)`.
+    """A name as it can stand inside a line; an empty one is NO_NAME.
 
     Names come from events, so control characters become blanks and text-turning ones go.
     """
@@ -32,4 +34,4 @@ def one_line(name: str) -> str:
         for character in name
         if character not in TURNS_TEXT
     )
-    return shown.strip() or "(none)"
+    return shown.strip() or NO_NAME

@@ -161,3 +161,11 @@ def test_money_and_tokens_are_written_for_people(browser: Client, agent: Agent) 
     # Half-even at six places: 12.5 millionths are 12.
     assert '<span class="costtrack-figure">$0.000012</span>' in text
     assert '<span class="costtrack-figure">$0.060000</span>' in text
+
+
+@pytest.mark.parametrize("model", ["resourceusage", "dailycostsummary"])
+def test_a_tool_is_listed_by_its_name(browser: Client, agent: Agent, model: str) -> None:
+    tool = {"model": "", "provider": "pubmed", "resource_type": "api_call"}
+    use(agent, **tool)
+    summarize(agent, **tool)
+    assert '<td class="field-used">pubmed</td>' in page(browser, listing(model))

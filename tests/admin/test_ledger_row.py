@@ -94,6 +94,36 @@ def test_a_cost_without_arithmetic_says_why(browser: Client, agent: Agent, field
     assert said in arithmetic(browser, use(agent, **fields))[0][0]
 
 
+@pytest.mark.parametrize("outcome", ["error", "success"])
+def test_a_call_of_no_tokens_says_so(browser: Client, agent: Agent, outcome: str) -> None:
+    nothing = {"input_tokens": 0, "output_tokens": 0, "amount": Decimal(0), "cost_usd": Decimal(0)}
+    row = use(agent, outcome=outcome, errors=int(outcome == "error"), rate=gpt_4(), **nothing)
+    [[said]] = arithmetic(browser, row)
+    assert "0 tokens were used." in said
+    assert "no price" not in said
+
+
+@pytest.mark.parametrize(
+    ("resource_type", "said"), [("llm_tokens", "0 tokens were used."), ("api_call", "Nothing was")]
+)
+def test_a_failed_call_that_used_nothing_shows_no_price_that_was_not_charged(
+    browser: Client, agent: Agent, resource_type: str, said: str
+) -> None:
+    nothing = {"input_tokens": 0, "output_tokens": 0, "amount": Decimal(0), "cost_usd": Decimal(0)}
+    rate = gpt_4(resource_type=resource_type, request_usd=Decimal("0.01"))
+    row = use(agent, outcome="error", errors=1, rate=rate, resource_type=resource_type, **nothing)
+    [[text]] = arithmetic(browser, row)
+    assert said in text
+    assert "$0.01" not in text
+
+
+def test_missing_usage_at_a_free_rate_is_told_as_that(browser: Client, agent: Agent) -> None:
+    nothing = {"input_tokens": 0, "output_tokens": 0, "amount": Decimal(0), "cost_usd": Decimal(0)}
+    rate = gpt_4(input_usd_per_million=Decimal(0), output_usd_per_million=Decimal(0))
+    row = use(agent, usage_missing=True, cost_source="free", rate=rate, **nothing)
+    assert "What was used is not known; at its rate any use is free." in arithmetic(browser, row)[0][0]
+
+
 def test_a_row_and_its_corrections_link_to_each_other(browser: Client, agent: Agent) -> None:
     row = ResourceUsage.objects.get()
     adjustment = use(

@@ -23,6 +23,7 @@ PATHS = {
     "trend": "trend",
     "top-conversations": "top-conversations",
     "report-daily": "report/daily",
+    "report-weekly": "report/weekly",
     "report-monthly": "report/monthly",
     "entity-type": "entity/job",
     "entity": "entity/job/1",

@@ -1,17 +1,18 @@
 from __future__ import annotations
 
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 import pytest
 from django.test import Client
 from rest_framework.exceptions import Throttled
+from rest_framework.settings import api_settings
 
 from costtrack.api.views import TrendView
 from tests.reporting.booked import book, organization
 
 pytestmark = pytest.mark.django_db
 
-DATED = ["daily", "weekly", "monthly", "report/daily", "report/monthly"]
+DATED = ["daily", "weekly", "monthly", "report/daily", "report/weekly", "report/monthly"]
 ALL = [*DATED, "conversation/t1", "trend", "top-conversations", "entity/job", "entity/job/1"]
 NO_DAYS = [
     "",
@@ -83,7 +84,8 @@ def test_a_period_that_ends_before_it_begins_is_a_400(staff: Client, end: str) -
 @pytest.mark.parametrize("path", ALL)
 @pytest.mark.parametrize("value", ["", "%00", "acme%00", "x" * 201])
 def test_what_is_no_organization_s_slug_is_a_400(staff: Client, path: str, value: str) -> None:
-    refused(staff, f"{path}?organization={value}", parameter="organization")
+    detail = refused(staff, f"{path}?organization={value}", parameter="organization")
+    assert detail.endswith("expected an organization's slug.")
 
 
 @pytest.mark.parametrize("path", ALL)
@@ -132,10 +134,41 @@ def test_other_paths_are_a_404(staff: Client, path: str) -> None:
     assert staff.get(f"/api/costs/{path}").status_code == 404
 
 
+KNOWN = {
+    **dict.fromkeys(DATED, "target_date, organization, format"),
+    "conversation/t1": "organization, format",
+    "trend": "days, organization, format",
+    "top-conversations": "limit, period_start, period_end, organization, format",
+    "entity/job": "limit, organization, format",
+    "entity/job/1": "organization, format",
+}
+
+
 @pytest.mark.parametrize("path", ALL)
-def test_unknown_parameters_are_ignored(staff: Client, path: str) -> None:
+@pytest.mark.parametrize("name", ["date", "organisation", "Organization", "%00", ""])
+def test_a_parameter_that_is_not_taken_is_a_400_that_names_those_that_are(staff: Client, path: str, name: str) -> None:
     book(organization(), "1", thread_id="t1", entity_type="job", entity_id="1")
-    assert staff.get(f"/api/costs/{path}?colour=%00&page=-1").status_code == 200
+    detail = refused(staff, f"{path}?{name}=2026-11-20", parameter=unquote(name))
+    assert detail.endswith(f"expected no such parameter; the known ones are {KNOWN[path]}.")
+
+
+@pytest.mark.parametrize("path", ALL)
+def test_every_parameter_that_is_named_is_taken(staff: Client, path: str) -> None:
+    book(organization(), "1", thread_id="t1", entity_type="job", entity_id="1")
+    values = {"target_date": "2023-11-16", "organization": "acme", "format": "json", "days": "7", "limit": "5"}
+    edges = {"period_start": "2023-11-16", "period_end": "2023-11-17"}
+    question = {name: {**values, **edges}[name] for name in KNOWN[path].split(", ")}
+    assert staff.get(f"/api/costs/{path}", question).status_code == 200
+
+
+def test_who_may_not_read_is_not_told_the_parameters(somebody: Client) -> None:
+    assert somebody.get("/api/costs/daily?date=2026-11-20").status_code == 403
+
+
+def test_a_host_s_own_name_for_the_format_is_taken(staff: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(api_settings, "URL_FORMAT_OVERRIDE", None)
+    detail = refused(staff, "daily?format=json", parameter="format")
+    assert detail.endswith("the known ones are target_date, organization.")
 
 
 @pytest.mark.parametrize("path", ALL)

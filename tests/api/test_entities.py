@@ -16,7 +16,7 @@ def test_an_entity_s_resource_summary(staff: Client, slash: str) -> None:
     at = datetime(2023, 11, 16, 9, tzinfo=UTC)
     here = {"entity_type": "hypothesis", "entity_id": "h/1", "at": at}
     book(acme, "0.06", **here, input_tokens=1000, output_tokens=500, amount=1500)
-    book(acme, None, **here, resource_type="api_call", model="", amount=1)
+    book(acme, None, **here, resource_type="api_call", model="", provider="pubmed", amount=1)
     assert staff.get(f"/api/costs/entity/hypothesis/h/1{slash}").json() == {
         "entity_type": "hypothesis",
         "entity_id": "h/1",
@@ -30,7 +30,7 @@ def test_an_entity_s_resource_summary(staff: Client, slash: str) -> None:
             {"resource_type": "llm_tokens", "amount": "1500", "cost": "0.06", "calls": 1},
             {"resource_type": "api_call", "amount": "1", "cost": None, "calls": 1},
         ],
-        "cost_by_model": {"gpt-4": "0.06", "": None},
+        "cost_by_model": {"gpt-4": "0.06", "pubmed": None},
         "cost_by_day": [{"date": "2023-11-16", "cost": "0.06"}],
     }
 
@@ -50,6 +50,14 @@ def test_the_stats_of_an_entity_type(staff: Client, slash: str) -> None:
         "avg_cost_per_entity": "2.5",
         "top_entities": [{"entity_id": "h2", "total_cost": "4"}],
     }
+
+
+def test_where_no_call_has_a_price_costs_are_null(staff: Client) -> None:
+    book(organization(), None, entity_type="hypothesis", entity_id="h1")
+    one = staff.get("/api/costs/entity/hypothesis/h1").json()
+    assert (one["total_cost"], one["total_calls"], one["unpriced_calls"]) == (None, 1, 1)
+    all_of_them = staff.get("/api/costs/entity/hypothesis").json()
+    assert (all_of_them["total_cost"], all_of_them["avg_cost_per_entity"]) == (None, None)
 
 
 @pytest.mark.parametrize("path", ["hypothesis", "hypothesis/h1"])

@@ -34,7 +34,7 @@ def test_a_day_is_told_with_exactly_its_keys(staff: Client, slash: str) -> None:
     response = staff.get(f"/api/costs/daily{slash}", {"target_date": "2023-11-16"})
     assert response.status_code == 200
     assert response["Content-Type"] == "application/json"
-    # 0.0600045 / 3 = 0.0200015; 1,503 / 3 = 501
+    # Over the 2 priced calls 0.0600045 / 2 = 0.03000225; 1,503 / 3 = 501
     assert response.json() == {
         "period_start": "2023-11-16T00:00:00+00:00",
         "period_end": "2023-11-17T00:00:00+00:00",
@@ -43,11 +43,26 @@ def test_a_day_is_told_with_exactly_its_keys(staff: Client, slash: str) -> None:
         "total_calls": 3,
         "cost_by_model": {"gpt-4": "0.06", "gpt-3.5-turbo": "0.0000045", "mystery": None},
         "cost_by_endpoint": {"chat": "0.06", "": "0.0000045"},
-        "avg_cost_per_call": "0.0200015",
+        "avg_cost_per_call": "0.03000225",
         "avg_tokens_per_call": "501",
     }
     assert list(response.json()["cost_by_model"]) == ["gpt-4", "gpt-3.5-turbo", "mystery"]
     assert response["Costtrack-Unpriced-Calls"] == "1"
+
+
+@pytest.mark.parametrize("path", ["daily", "weekly", "monthly", "conversation/t1"])
+def test_where_no_call_has_a_price_the_cost_is_null_and_not_zero(staff: Client, path: str) -> None:
+    acme = organization()
+    book(acme, None, thread_id="t1", input_tokens=10)
+    book(acme, None, thread_id="t1", model="", provider="pubmed")
+    question = {} if path.startswith("conversation") else {"target_date": "2023-11-16"}
+    response = staff.get(f"/api/costs/{path}", question)
+    answer = response.json()
+    assert set(answer) >= KEYS
+    assert (answer["total_cost"], answer["avg_cost_per_call"]) == (None, None)
+    assert (answer["total_calls"], answer["total_tokens"], answer["avg_tokens_per_call"]) == (2, 10, "5")
+    assert answer["cost_by_model"] == {"gpt-4": None, "pubmed": None}
+    assert response["Costtrack-Unpriced-Calls"] == "2"
 
 
 @pytest.mark.parametrize("slash", ["", "/"])

@@ -11,7 +11,11 @@ pytestmark = pytest.mark.django_db
 @pytest.mark.parametrize("slash", ["", "/"])
 @pytest.mark.parametrize(
     ("path", "title"),
-    [("daily", "# Daily Cost Report - 2023-11-16"), ("monthly", "# Monthly Cost Report - 2023-11")],
+    [
+        ("daily", "# Daily Cost Report - 2023-11-16"),
+        ("weekly", "# Weekly Cost Report - 2023-11-13"),
+        ("monthly", "# Monthly Cost Report - 2023-11"),
+    ],
 )
 def test_a_report_is_markdown(staff: Client, path: str, title: str, slash: str) -> None:
     book(organization(), "38.21", input_tokens=198_432)

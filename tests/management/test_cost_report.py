@@ -64,6 +64,27 @@ def test_json_is_exact() -> None:
     assert report["endpoints"] == [{"endpoint": "chat", "cost": cost, "calls": 2, "tokens": 3, "unpriced_calls": 1}]
 
 
+@pytest.mark.parametrize(
+    ("style", "line"),
+    [
+        ("markdown", "- pubmed: $0.08 (2 calls, 0 tokens)"),
+        ("table", "pubmed  $0.08      2       0         0"),
+        ("json", '    "pubmed": "0.08"'),
+    ],
+)
+def test_a_tool_is_told_by_its_name_in_every_format(style: str, line: str) -> None:
+    acme = organization()
+    for resource_type in ("api_call", "web_search"):
+        book(acme, "0.04", model="", provider="pubmed", resource_type=resource_type)
+    assert line in printed("daily", "--date", "2023-11-16", "--format", style).splitlines()
+
+
+def test_json_of_unpriced_calls_alone_has_no_cost() -> None:
+    book(organization(), None)
+    report = json.loads(printed("daily", "--date", "2023-11-16", "--format", "json"))
+    assert (report["total_cost"], report["avg_cost_per_call"], report["total_calls"]) == (None, None, 1)
+
+
 def _is_exact() -> bool:
     """PostgreSQL keeps 12 decimals in a sum, SQLite 9."""
     return connection.vendor != "sqlite"
@@ -109,9 +130,10 @@ def test_a_bad_date_is_refused_with_what_is_expected(text: str) -> None:
         printed("daily", "--date", text)
 
 
-def test_a_bad_organization_is_refused() -> None:
-    with pytest.raises(CommandError, match=r"^--organization: got '\\x00', expected a text"):
-        printed("daily", "--organization", "\x00")
+@pytest.mark.parametrize("text", ["", "\x00", "x" * 201])
+def test_a_bad_organization_is_refused(text: str) -> None:
+    with pytest.raises(CommandError, match=r"^--organization: got '.*, expected an organization's slug\.$"):
+        printed("daily", "--organization", text)
 
 
 @pytest.mark.parametrize("arguments", [("yearly",), ("daily", "--format", "pdf"), ()])

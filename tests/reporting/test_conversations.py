@@ -38,6 +38,16 @@ def test_a_conversation_adds_up_over_days_models_and_endpoints(django_assert_num
     assert (conversation.first_call_at, conversation.last_call_at) == (first, last)
 
 
+def test_a_tool_in_a_conversation_is_told_by_its_name() -> None:
+    acme = organization()
+    for resource_type in ("api_call", "web_search"):
+        book(acme, "0.04", thread_id="t1", model="", provider="pubmed", resource_type=resource_type)
+    conversation = conversation_totals("t1")
+    assert conversation is not None
+    [line] = conversation.breakdown.by_model
+    assert (line.name, line.figures.calls, line.figures.cost_usd) == ("pubmed", 2, Decimal("0.08"))
+
+
 def test_a_correction_is_no_call() -> None:
     acme = organization()
     at = datetime(2023, 11, 16, 8, tzinfo=UTC)

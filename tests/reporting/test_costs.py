@@ -101,6 +101,22 @@ def test_costs_by_every_dimension(dimension: str, expected: list[tuple[str, str]
     assert shown(costs_by(dimension, DayRange(NOVEMBER_16, date(2023, 11, 18)))) == expected
 
 
+def test_usage_without_a_model_is_told_by_its_provider_or_resource_type_and_equal_names_are_one_line() -> None:
+    acme = organization()
+    book(acme, "0.06")
+    book(acme, "0.01", model="", provider="pubmed", resource_type="api_call", endpoint="search")
+    book(acme, "0.02", model="", provider="pubmed", resource_type="web_search")
+    book(acme, "0.04", model="pubmed", provider="us-nih")
+    book(acme, "0.05", model="", resource_type="gpu_seconds")
+    book(acme, "0.03", model="", resource_type="")
+    # 0.01 + 0.02 + 0.04 = 0.07
+    expected = [("pubmed", "0.07"), ("gpt-4", "0.06"), ("gpu_seconds", "0.05"), ("(none)", "0.03")]
+    assert shown(costs_by("model", THE_DAY)) == expected
+    assert shown(costs_by("model", THE_DAY, limit=2)) == expected[:2]
+    assert shown(breakdown_of(THE_DAY).by_model) == expected
+    assert shown(costs_by("provider", THE_DAY))[0] == ("", "0.14")
+
+
 def test_every_dimension_takes_at_most_two_queries(django_assert_max_num_queries: Any) -> None:
     for dimension in DIMENSIONS:
         with django_assert_max_num_queries(2):

@@ -25,7 +25,7 @@ def test_the_resource_summary_of_one_entity(django_assert_num_queries: Any) -> N
         at=datetime(2023, 11, 16, 9, tzinfo=UTC),
     )
     book(acme, "0.03", **here, input_tokens=500, output_tokens=250, amount=750, day=date(2023, 11, 17))
-    book(acme, None, **here, resource_type="api_call", model="", amount=1, endpoint="pubmed")
+    book(acme, None, **here, resource_type="api_call", model="", provider="pubmed", amount=1)
     book(acme, "7", entity_type="analysis", entity_id="h1")
     with django_assert_num_queries(1):
         entity = entity_summary("hypothesis", "h1", organizations=[acme])
@@ -39,7 +39,7 @@ def test_the_resource_summary_of_one_entity(django_assert_num_queries: Any) -> N
         ("llm_tokens", 2250, Decimal("0.09")),
         ("api_call", 1, None),
     ]
-    assert [line.name for line in entity.by_model] == ["gpt-4", ""]
+    assert [line.name for line in entity.by_model] == ["gpt-4", "pubmed"]
     assert [(each.day.day, each.figures.cost_usd) for each in entity.by_day] == [
         (16, Decimal("0.06")),
         (17, Decimal("0.03")),
@@ -67,6 +67,11 @@ def test_stats_of_an_entity_type(django_assert_num_queries: Any) -> None:
     # 7 / 3 = 2.333333333333...
     assert stats.average_cost_usd == Decimal("2.333333333333")
     assert [(line.name, line.figures.cost_usd) for line in stats.dearest] == [("h2", 4), ("h1", 3)]
+
+
+def test_entities_without_a_price_have_no_average_cost() -> None:
+    book(organization(), None, entity_type="hypothesis", entity_id="h1")
+    assert entity_type_stats("hypothesis").average_cost_usd is None
 
 
 def test_a_type_without_entities_has_stats_of_zero() -> None:

@@ -13,6 +13,12 @@ def test_averages_are_sum_by_calls() -> None:
     assert figures.average_latency_ms == Decimal("33.33")
 
 
+def test_the_average_cost_is_that_of_the_priced_calls() -> None:
+    # 1.1 / 5 = 0.22
+    assert Figures(calls=8, unpriced_calls=3, cost_usd=Decimal("1.1")).average_cost_usd == Decimal("0.22")
+    assert Figures(calls=8, unpriced_calls=8).average_cost_usd is None
+
+
 def test_nothing_has_averages_of_zero() -> None:
     assert Figures().average_cost_usd == Figures().average_tokens == Figures().average_latency_ms == 0
 

@@ -5,7 +5,7 @@ from datetime import date
 import pytest
 
 from costtrack.domain.periods import ZoneHistory
-from costtrack.reporting.parameters import InvalidParameter, parse_count, parse_day, parse_edge, parse_text
+from costtrack.reporting.parameters import InvalidParameter, check_names, parse_count, parse_day, parse_edge, parse_text
 
 NEW_YORK = ZoneHistory.of("America/New_York")
 
@@ -94,3 +94,14 @@ def test_any_other_instant_is_refused(text: str) -> None:
 def test_a_text_that_cannot_be_stored_is_refused(text: str) -> None:
     with pytest.raises(InvalidParameter, match=r"^organization: got "):
         parse_text("organization", text)
+
+
+def test_a_name_that_is_not_known_is_refused_with_those_that_are() -> None:
+    check_names({"limit": "x"}, known=("limit", "format"))
+    check_names({}, known=())
+    refusal = r"^date: got '2026-11-20', expected no such parameter; the known ones are limit, format\.$"
+    with pytest.raises(InvalidParameter, match=refusal):
+        check_names({"limit": "1", "date": "2026-11-20"}, known=("limit", "format"))
+    with pytest.raises(InvalidParameter) as long:
+        check_names({"x" * 5000: "y" * 5000}, known=("limit",))
+    assert len(str(long.value)) < 250

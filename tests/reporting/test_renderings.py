@@ -87,6 +87,19 @@ def test_unpriced_calls_are_told_and_never_cost_nothing() -> None:
     assert "- gpt-4: $2.00 (4 calls, 10 tokens, 1 unpriced)\n" in text
     assert "- mystery: unpriced (1 call, 1 token)\n" in text
     assert "- free: $0.00 (2 calls, 5 tokens)\n" in text
+    # 2 / (7 - 2) = 0.4
+    assert "- Total cost: $2.00\n" in text
+    assert "- Average cost per call: $0.400000 (over 5 priced calls)\n" in text
+
+
+def test_where_no_call_has_a_price_the_whole_is_unpriced() -> None:
+    unknown = report(line("mystery", "0", 3, 30, unpriced=3))
+    text, table = markdown_report(unknown), table_report(unknown)
+    assert "- Total cost: unpriced\n" in text
+    assert "- Average cost per call: unpriced\n" in text
+    assert "Total cost                    unpriced\n" in table
+    assert "Average cost per priced call  unpriced\n" in table
+    assert "$" not in text + table
 
 
 def test_less_than_a_cent_is_not_shown_as_nothing() -> None:
@@ -122,16 +135,17 @@ def test_a_name_from_outside_stays_one_harmless_line(name: str, shown: str) -> N
 
 
 def test_the_table_is_aligned() -> None:
+    # 38.21 / 89 = 0.429325842..., 198,433 / 90 = 2,204.811...
     text = table_report(report(line("gpt-4", "38.21", 89, 198_432), line("mystery", "0", 1, 1, unpriced=1)))
     assert text == (
         "Daily Cost Report - 2023-11-16\n"
         "\n"
-        "Total cost                  $38.21\n"
-        "Total API calls                 90\n"
-        "Total tokens               198,433\n"
-        "Average cost per call    $0.424556\n"
-        "Average tokens per call   2,204.81\n"
-        "Unpriced calls                   1\n"
+        "Total cost                       $38.21\n"
+        "Total API calls                      90\n"
+        "Total tokens                    198,433\n"
+        "Average cost per priced call  $0.429326\n"
+        "Average tokens per call        2,204.81\n"
+        "Unpriced calls                        1\n"
         "\n"
         "Model        Cost  Calls   Tokens  Unpriced\n"
         "gpt-4      $38.21     89  198,432         0\n"

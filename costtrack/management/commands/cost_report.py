@@ -11,7 +11,7 @@ from django.utils import timezone
 from costtrack.conf import settings
 from costtrack.models import Organization
 from costtrack.reporting.markdown import markdown_report
-from costtrack.reporting.parameters import InvalidParameter, parse_day, parse_text
+from costtrack.reporting.parameters import AN_ORGANIZATION, InvalidParameter, parse_day, parse_text
 from costtrack.reporting.report import CostReport, ReportKind, cost_report
 from costtrack.reporting.shapes import full_report_shape
 from costtrack.reporting.table import table_report
@@ -46,7 +46,11 @@ class Command(BaseCommand):
             metavar="YYYY-MM-DD",
             help="any day of the period (default: today, in the time zone of the organization)",
         )
-        parser.add_argument("--organization", metavar="SLUG", help="only this organization (default: all together)")
+        parser.add_argument(
+            "--organization",
+            metavar="SLUG",
+            help="only this organization (default: all together, each by its own local days)",
+        )
         parser.add_argument(
             "--format",
             choices=list(RENDERERS),
@@ -58,7 +62,9 @@ class Command(BaseCommand):
         """Parse, read, print."""
         try:
             day = None if options["date"] is None else parse_day("--date", options["date"])
-            slug = None if options["organization"] is None else parse_text("--organization", options["organization"])
+            slug = options["organization"]
+            if slug is not None:
+                parse_text("--organization", slug, expected=AN_ORGANIZATION)
         except InvalidParameter as error:
             raise CommandError(str(error)) from None
         organization = None if slug is None else self._organization(slug)
