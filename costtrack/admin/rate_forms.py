@@ -8,8 +8,9 @@ from django import forms
 from django.core.validators import MinValueValidator
 from django.utils.translation import gettext_lazy as _
 
-from costtrack.domain.events import ServiceTier
+from costtrack.domain.events import ResourceType, ServiceTier
 from costtrack.models import Rate, RateTier
+from costtrack.models.rates import PRICE_FIELDS
 from costtrack.pricing.canonical import rate_names
 
 if TYPE_CHECKING:
@@ -37,16 +38,27 @@ class RateForm(RateModelForm):
     class Meta:
         model = Rate
         exclude = ()
+        help_texts = {
+            "aliases": _('Other spellings of the model id that this rate is for, as a JSON list: ["a", "b"]'),
+        }
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         refuse_negative_prices(self)
 
     def clean(self) -> dict[str, Any]:
-        """Django's, with provider and model as rates from files have them: no two spellings make two rates."""
+        """Django's, with provider and model as rates from files have them: no two spellings make two rates.
+
+        A unit price alone prices no tokens.
+        """
         cleaned: dict[str, Any] = super().clean() or self.cleaned_data
         if {"provider", "model"} <= cleaned.keys():
             cleaned["provider"], cleaned["model"] = rate_names(cleaned["provider"], cleaned["model"])
+        has_token_prices = any(cleaned.get(name) is not None for name in PRICE_FIELDS)
+        is_llm = cleaned.get("resource_type") == ResourceType.LLM_TOKENS
+        if is_llm and cleaned.get("unit_price_usd") is not None and not has_token_prices:
+            text = _("llm_tokens have prices per 1,000,000 tokens. A unit price is for another resource type.")
+            self.add_error("unit_price_usd", text)
         return cleaned
 
     def clean_aliases(self) -> list[str]:

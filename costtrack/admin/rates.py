@@ -20,9 +20,11 @@ from costtrack.admin.bases import ModelAdmin, TabularInline
 from costtrack.admin.figures import price_column
 from costtrack.admin.rate_forms import RateForm, TierForm
 from costtrack.admin.rate_validity import ValidityFilter, with_end
+from costtrack.domain.events import ServiceTier
 from costtrack.models import Rate, RateTier
 from costtrack.models.rates import PRICE_FIELDS
 from costtrack.pricing.ratebook import forget_rates
+from costtrack.pricing.stored_rates import stored_rates
 
 NOT_COPIED = ("id", "rate", "effective_from", "source", "source_version")
 """What a rate that follows another one has of its own."""
@@ -152,6 +154,13 @@ class RateAdmin(ModelAdmin[Rate]):
         super().save_model(request, obj, form, change)
         transaction.on_commit(forget_rates, using=router.db_for_write(Rate))
 
+    def save_related(self, request: HttpRequest, form: ModelForm[Rate], formsets: Any, change: bool) -> None:
+        """Django's; a rate without any price withdraws its model, which is said."""
+        super().save_related(request, form, formsets, change)
+        saved = next(stored_rates(using=router.db_for_write(Rate), id=form.instance.pk))
+        if saved.is_withdrawn:
+            self.message_user(request, _withdrawal(form.instance), messages.WARNING)
+
     def delete_model(self, request: HttpRequest, obj: Rate) -> None:
         """Django's; once committed, this process no longer prices with it."""
         super().delete_model(request, obj)
@@ -202,6 +211,18 @@ class RateAdmin(ModelAdmin[Rate]):
         )
         self.message_user(request, text, messages.ERROR)
         return redirect(page)
+
+
+def _withdrawal(rate: Rate) -> str:
+    text = (
+        _("This rate has no price: %(model)s is withdrawn, its usage is unpriced from %(start)s on.")
+        if rate.service_tier == ServiceTier.STANDARD
+        else _(
+            "This rate has no price: the %(tier)s tier of %(model)s ends, its standard rate holds from %(start)s on."
+        )
+    )
+    start = timezone.localtime(rate.effective_from)
+    return text % {"model": rate.model, "tier": rate.service_tier, "start": f"{start:%Y-%m-%d %H:%M %Z}"}
 
 
 def is_used(rate: Rate | None) -> bool:

@@ -382,6 +382,10 @@ class Migration(migrations.Migration):
                             "effective_from",
                         ),
                         name="costtrack_rate_unique_global",
+                        violation_error_message=(
+                            "There is a rate of this provider, model, tier and window from that moment already; "
+                            "choose another effective_from."
+                        ),
                     ),
                     models.UniqueConstraint(
                         condition=models.Q(("organization__isnull", False)),
@@ -396,6 +400,10 @@ class Migration(migrations.Migration):
                             "effective_from",
                         ),
                         name="costtrack_rate_unique_own",
+                        violation_error_message=(
+                            "There is a rate of this provider, model, tier and window from that moment already; "
+                            "choose another effective_from."
+                        ),
                     ),
                     models.CheckConstraint(
                         condition=models.Q(("model", ""), _negated=True), name="costtrack_rate_model_not_empty"

@@ -31,6 +31,11 @@ PRICE_FIELDS = (
 """One column per token class, on a rate and on each of its tiers."""
 
 
+_SAME_BEGINNING = _(
+    "There is a rate of this provider, model, tier and window from that moment already; choose another effective_from."
+)
+
+
 def price_field(help_text: _StrOrPromise) -> models.DecimalField[Any, Any]:
     """USD per 1,000,000 tokens, at most 6 decimals; NULL where there is no such price."""
     return models.DecimalField(max_digits=16, decimal_places=6, null=True, blank=True, help_text=help_text)
@@ -131,6 +136,7 @@ class Rate(TokenPrices):
                 ],
                 condition=Q(organization__isnull=True),
                 name="costtrack_rate_unique_global",
+                violation_error_message=_SAME_BEGINNING,
             ),
             models.UniqueConstraint(
                 fields=[
@@ -145,6 +151,7 @@ class Rate(TokenPrices):
                 ],
                 condition=Q(organization__isnull=False),
                 name="costtrack_rate_unique_own",
+                violation_error_message=_SAME_BEGINNING,
             ),
             models.CheckConstraint(condition=~Q(model=""), name="costtrack_rate_model_not_empty"),
             models.CheckConstraint(
@@ -159,8 +166,9 @@ class Rate(TokenPrices):
         ]
 
     def __str__(self) -> str:
-        """Provider, model and beginning."""
-        return f"{self.provider}/{self.model} {self.service_tier} from {self.effective_from:%Y-%m-%d}"
+        """Provider, if any, model and beginning."""
+        name = f"{self.provider}/{self.model}" if self.provider else self.model
+        return f"{name} {self.service_tier} from {self.effective_from:%Y-%m-%d}"
 
 
 class RateTier(TokenPrices):

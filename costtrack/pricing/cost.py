@@ -11,7 +11,7 @@ from decimal import Decimal
 from operator import mul
 from typing import NamedTuple
 
-from costtrack.domain.money import EXACT, round_cost
+from costtrack.domain.money import EXACT, decimal_text, round_cost
 from costtrack.domain.tokens import TokenUsage
 from costtrack.pricing.decimals import plain_decimal
 from costtrack.pricing.priced_rate import PICO_PLACES, Band, PricedRate
@@ -38,6 +38,11 @@ class CostBreakdown(NamedTuple):
     tokens: TokenUsage
     band: Band
     """The prices that hold for a request of this size."""
+
+    def __repr__(self) -> str:
+        """The US dollars of each part, without the figures that they are worked out from."""
+        names = ("input_usd", "output_usd", "request_usd", "total_usd")
+        return f"CostBreakdown({', '.join(f'{name}={decimal_text(getattr(self, name))}' for name in names)})"
 
     @property
     def input_usd(self) -> Decimal:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from html import unescape
+
 import pytest
 from django.test import Client
 
 from costtrack.models import Organization, Rate
-from tests.admin.rows import adding, new_rate
+from tests.admin.rows import adding, new_rate, page
 
 pytestmark = pytest.mark.django_db
 
@@ -64,7 +66,12 @@ def test_two_rates_of_one_key_and_beginning_are_a_form_error(browser: Client, ac
     sent = new_rate(browser, organization=organization)
 
     assert browser.post(adding("rate"), sent).status_code == 302
-    assert browser.post(adding("rate"), sent).context["adminform"].form.errors
+    assert browser.post(adding("rate"), sent).context["adminform"].form.errors == {
+        "__all__": [
+            "There is a rate of this provider, model, tier and window from that moment already; "
+            "choose another effective_from."
+        ]
+    }
     assert Rate.objects.count() == 1
 
 
@@ -88,3 +95,19 @@ def test_two_spellings_of_one_provider_and_model_are_one_rate(browser: Client, p
 
     assert again.context["adminform"].form.errors
     assert Rate.objects.count() == 1
+
+
+def test_a_unit_price_alone_does_not_price_tokens(browser: Client) -> None:
+    alone = {"input_usd_per_million": "", "unit_price_usd": "0.01"}
+
+    errors = browser.post(adding("rate"), new_rate(browser, **alone)).context["adminform"].form.errors
+
+    assert errors == {
+        "unit_price_usd": ["llm_tokens have prices per 1,000,000 tokens. A unit price is for another resource type."]
+    }
+    for good in ({**alone, "resource_type": "api_call"}, {"unit_price_usd": "0.01"}):
+        assert browser.post(adding("rate"), new_rate(browser, **good)).status_code == 302
+
+
+def test_the_form_shows_how_aliases_are_written(browser: Client) -> None:
+    assert 'as a JSON list: ["a", "b"]' in unescape(page(browser, adding("rate")))

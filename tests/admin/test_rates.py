@@ -186,3 +186,33 @@ def test_a_saved_and_a_deleted_rate_change_what_this_process_prices_with(
     with django_capture_on_commit_callbacks(execute=True):
         browser.post(deleting(Rate.objects.get()), {"post": "yes"})
     assert price() is None
+
+
+@pytest.mark.parametrize(
+    ("sent", "warning"),
+    [
+        ({}, "This rate has no price: gpt-4 is withdrawn, its usage is unpriced from 2026-03-03 12:30 UTC on."),
+        (
+            {"service_tier": "batch"},
+            "This rate has no price: the batch tier of gpt-4 ends, "
+            "its standard rate holds from 2026-03-03 12:30 UTC on.",
+        ),
+        ({"input_usd_per_million": "0"}, ""),
+        ({"tiers-TOTAL_FORMS": "1", "tiers-0-above_input_tokens": "9", "tiers-0-input_usd_per_million": "1"}, ""),
+    ],
+)
+def test_a_rate_without_any_price_is_said_to_withdraw_its_model(
+    browser: Client, sent: dict[str, str], warning: str
+) -> None:
+    start = {"effective_from_0": "2026-03-03", "effective_from_1": "12:30:00", "input_usd_per_million": ""}
+
+    response = browser.post(adding("rate"), new_rate(browser, **{**start, **sent}))
+
+    assert response.status_code == 302
+    warnings = [str(message) for message in get_messages(response.wsgi_request) if message.level_tag == "warning"]
+    assert warnings == ([warning] if warning else [])
+
+
+def test_a_rate_without_a_provider_is_titled_by_its_model() -> None:
+    assert str(gpt_4(provider="", model="my-m")) == "my-m standard from 2024-01-01"
+    assert str(gpt_4()) == "openai/gpt-4 standard from 2024-01-01"

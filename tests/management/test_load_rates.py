@@ -109,8 +109,10 @@ def test_the_models_that_lose_prices_are_named(owner: list[str], tmp_path: Path)
     file.write_text(
         "rates:\n  m: {input_per_1m: 3, output_per_1m: 12}\n  plain: {input_per_1m: 3, output_per_1m: 12}\n"
     )
-    warning = "m (standard) loses its price for cache_read, requests above 200,000 input tokens"
-    expected = warning if owner else f"openai/{warning}"
+    warning = (
+        "m (standard) loses its price for cache_read, requests above 200,000 input tokens: state it in the file too"
+    )
+    expected = f"{'' if owner else 'openai/'}{warning} if it still holds"
     assert load_rates(str(file), *owner, "--dry-run")["warnings"] == [expected]
     out = StringIO()
     call_command("load_rates", str(file), *owner, stdout=out)
@@ -163,6 +165,10 @@ def test_the_report_is_aligned_for_people(tmp_path: Path) -> None:
         "  created                                       1",
         "  changed                                       0",
     ]
+    assert out.getvalue().splitlines()[4:6] == [
+        "  ended (no longer in the data)                 0",
+        "  kept (your own price stands)                  0",
+    ]
 
 
 @pytest.mark.parametrize(
@@ -183,3 +189,15 @@ def test_wrong_arguments_are_explained(args: list[str], message: str, tmp_path: 
     with pytest.raises(CommandError, match=message):
         load_rates(*[arg.format(file=file) for arg in args])
     assert not Rate.objects.exists()
+
+
+def test_a_database_that_there_is_not_is_a_usage_error() -> None:
+    with pytest.raises(CommandError, match=r"argument --database: invalid choice: 'nope'"):
+        load_rates("--database", "nope")
+
+
+def test_a_file_without_rates_is_an_error(tmp_path: Path) -> None:
+    file = tmp_path / "own.yaml"
+    file.write_text("rates: {}\n")
+    with pytest.raises(CommandError, match=r"The file holds no rates\."):
+        load_rates(str(file))

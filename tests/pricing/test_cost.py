@@ -221,3 +221,11 @@ def test_a_cost_is_the_exact_sum_of_tokens_times_prices(
     exponent = breakdown.total_usd.as_tuple().exponent
     assert isinstance(exponent, int)
     assert exponent >= -12
+
+
+def test_a_printed_breakdown_shows_dollars() -> None:
+    breakdown = cost_of_tokens(
+        TokenUsage(input_tokens=1000, output_tokens=500), rate(input="30", output="60", request="0.00000001")
+    )
+    said = "CostBreakdown(input_usd=0.03, output_usd=0.03, request_usd=0.00000001, total_usd=0.06000001)"
+    assert (str(breakdown), repr(breakdown)) == (said, said)

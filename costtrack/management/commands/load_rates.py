@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
+from django.db import connections
 from django.utils import timezone
 
 from costtrack.conf import settings
@@ -29,6 +30,8 @@ reported with its line and nothing is loaded.
   yaml      rates:
               gpt-4: {prompt_per_1k: 0.03, completion_per_1k: 0.06}
               my-model: {provider: azure, input_usd_per_million: 2, output_usd_per_million: 8}
+              "*": {provider: pubmed, resource_type: api_call, unit_price_usd: 0.01}
+              a100: {resource_type: gpu_seconds, unit_price_usd: 0.0006}
   csv       model,provider,input_usd_per_million,output_usd_per_million
             gpt-4,openai,30,60
   litellm   LiteLLM's model_prices_and_context_window.json
@@ -38,10 +41,23 @@ input_audio, output_audio, reasoning, each with _per_1k, _per_1m or _usd_per_mil
 ; in csv), service_tier, resource_type, effective_from, window_start, window_end, request_usd, unit_price_usd,
 withdrawn, source, source_version, and in yaml tiers: [{above_input_tokens: 200000, ...}].
 
+A tool is the provider of its rate, with the model "*": the rate above prices record_api_call("pubmed"). Several tools
+are a list, `rates: [{model: "*", provider: pubmed, ...}, ...]`. The GPU's rate prices
+record_usage(model="a100", resource_type="gpu_seconds", amount=3600).
+
 A price without a date holds for all earlier usage if its model is new, else from now on. What has been priced stays.
 A row without aliases leaves its model those it has. Prices that it leaves out are gone from its beginning, of cached
 tokens and of long requests for example: the report names the models that lose some.
 """
+
+COUNTS = {
+    "created": "created",
+    "changed": "changed",
+    "unchanged": "unchanged",
+    "ended": "ended (no longer in the data)",
+    "kept": "kept (your own price stands)",
+}
+"""The counts of a report, and how they are explained."""
 
 
 class Command(BaseCommand):
@@ -66,7 +82,7 @@ class Command(BaseCommand):
         parser.add_argument("--effective-from", metavar="DATE", help="ISO date or time (UTC) of rows without one")
         parser.add_argument("--dry-run", action="store_true", help="say what would change, write nothing")
         parser.add_argument("--json", action="store_true", help="print the report as JSON")
-        parser.add_argument("--database", default=None, help="alias; default: COSTTRACK['DATABASE']")
+        parser.add_argument("--database", choices=tuple(connections), help="alias; default: COSTTRACK['DATABASE']")
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Load, then print the report."""
@@ -105,14 +121,14 @@ class Command(BaseCommand):
 
     def _print(self, report: LoadReport, *, is_dry_run: bool) -> None:
         self.stdout.write("Prices, one per provider, model, resource type, service tier and daily window:")
-        for name in ("created", "changed", "unchanged", "ended", "kept"):
-            self.stdout.write(f"  {name:<40} {getattr(report, name):>6,}")
+        for name, title in COUNTS.items():
+            self.stdout.write(f"  {title:<40} {getattr(report, name):>6,}")
         if report.ignored:
             self.stdout.write("left out, for want of a place in a rate:")
             for reason, count in sorted(report.ignored.items(), key=lambda item: (-item[1], item[0])):
                 self.stdout.write(f"  {reason:<40} {count:>6,}")
         if report.warnings:
-            self.stdout.write("WARNING: prices that get lost; state them in the file too if they still hold:")
+            self.stdout.write("WARNING:")
             for warning in report.warnings:
                 self.stdout.write(f"  {warning}")
         if is_dry_run:

@@ -12,10 +12,9 @@ CSV_COLUMNS = tuple(name for name in COLUMNS if name != "tiers")
 
 
 def read_csv(text: str) -> list[FileRow]:
-    """The lines below the header. Raises RateFileError for a header that is not known or cells without one."""
+    """The lines below the header, bad ones with their fault. Raises RateFileError for a header that is not known."""
     reader = csv.reader(io.StringIO(text.removeprefix("\ufeff"), newline=""), strict=True)
     rows: list[FileRow] = []
-    problems: list[tuple[int, str]] = []
     header: list[str] | None = None
     try:
         while True:
@@ -28,16 +27,14 @@ def read_csv(text: str) -> list[FileRow]:
             if header is None:
                 header = [cell.strip().lower() for cell in cells]
                 _check(header, line)
-            elif len(cells) > len(header):
-                problems.append((line, f"has {len(cells)} cells, the header {len(header)}"))
+            elif len(cells) != len(header):
+                rows.append(FileRow(line, {}, fault=f"has {len(cells)} cell(s), the header {len(header)}"))
             else:
-                rows.append(FileRow(line, dict(zip(header, (cell.strip() for cell in cells), strict=False))))
+                rows.append(FileRow(line, dict(zip(header, (cell.strip() for cell in cells), strict=True))))
     except csv.Error as fault:
-        problems.append((reader.line_num, f"is no CSV: {fault}"))
+        rows.append(FileRow(reader.line_num, {}, fault=f"is no CSV: {fault}; what follows was not read"))
     if header is None:
-        problems.append((1, "is empty; expected a header"))
-    if problems:
-        raise RateFileError(problems)
+        raise RateFileError([(row.line, row.fault) for row in rows] or [(1, "is empty; expected a header")])
     return rows
 
 

@@ -18,6 +18,7 @@ from costtrack.pricing.loading.follow import LoadReport, follow
 from costtrack.pricing.loading.litellm_file import read_litellm
 from costtrack.pricing.loading.lost_prices import lost_prices
 from costtrack.pricing.loading.rows import FileDefaults, Problems, draft_of
+from costtrack.pricing.loading.tool_rates import tools_with_a_model
 from costtrack.pricing.loading.yaml_file import read_yaml
 from costtrack.pricing.ratebook import RateBook, current_ratebook
 
@@ -52,7 +53,10 @@ def load_rate_file(
         using=alias,
         organization_id=organization_id,
         ignored=ignored,
-        warnings=lost_prices(placed, book=book, organization_id=organization_id, now=now),
+        warnings=[
+            *lost_prices(placed, book=book, organization_id=organization_id, now=now),
+            *tools_with_a_model(placed),
+        ],
         is_dry_run=is_dry_run,
     )
 
@@ -79,6 +83,8 @@ def read_drafts(text: str, *, file_format: str, defaults: FileDefaults) -> tuple
         raise RateFileError([(1, "is of no known format; name it with --format yaml, csv or litellm")])
     if problems:
         raise RateFileError(sorted(problems))
+    if not drafts and not ignored:
+        raise RateFileError([(1, "The file holds no rates.")])
     return drafts, ignored
 
 

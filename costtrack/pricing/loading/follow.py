@@ -37,7 +37,7 @@ class LoadReport:
     ignored: dict[str, int] = field(default_factory=dict)
     """Left out of the source, by reason."""
     warnings: tuple[str, ...] = ()
-    """Models that lose prices of their own for a class of tokens or for long requests."""
+    """Models that lose prices of their own for a class of tokens or for long requests, and tools that are not found."""
     is_dry_run: bool = False
 
 

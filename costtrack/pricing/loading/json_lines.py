@@ -13,7 +13,7 @@ _SPACE = re.compile(r"[ \t\n\r]*")
 
 def read_entries(text: str) -> list[tuple[str, object, int]]:
     """(key, value, line of the key) of the top-level object. Raises RateFileError where the text is no such JSON."""
-    decoder = json.JSONDecoder(parse_float=Decimal, parse_constant=Decimal)
+    decoder = json.JSONDecoder(parse_float=Decimal, parse_int=Decimal, parse_constant=Decimal)
     entries: list[tuple[str, object, int]] = []
     line, counted = 1, 0
     position = _skip(text, 0)

@@ -16,7 +16,7 @@ from costtrack.domain.events import ServiceTier
 from costtrack.models.rates import FROM_EVER
 from costtrack.pricing.loading.drafts import DraftRate, key_of
 from costtrack.pricing.loading.json_lines import read_entries
-from costtrack.pricing.loading.rows import FileDefaults, Problems, price_per_million
+from costtrack.pricing.loading.rows import FileDefaults, Problems, add_row, price_per_million
 from costtrack.pricing.priced_rate import PricedRate, Prices, PriceTier
 from costtrack.pricing.providers import rate_provider
 
@@ -64,7 +64,9 @@ def read_litellm(text: str, *, defaults: FileDefaults, problems: Problems) -> Li
             problems.append((line, f"{key} is no object"))
             continue
         base = _base(key, entry, defaults)
-        by_tier = _prices_of(key, entry, line=line, is_at_or_above=base.provider == "x-ai", problems=problems)
+        faults: Problems = []
+        by_tier = _prices_of(key, entry, line=line, is_at_or_above=base.provider == "x-ai", problems=faults)
+        add_row(problems, faults)
         if not by_tier:
             ignored[f"no price per token ({entry.get('mode') or 'no mode'})"] += 1
         elif unit := _other_unit(entry, by_tier):

@@ -33,7 +33,10 @@ def lost_prices(
         lost = list(_lost(match.rate, rate)) if match and not rate.is_withdrawn else []
         if lost:
             name = f"{rate.provider}/{rate.model}" if rate.provider else rate.model
-            lines[f"{name} ({rate.service_tier}) loses its price for {', '.join(lost)}"] = None
+            lines[
+                f"{name} ({rate.service_tier}) loses its price for {', '.join(lost)}: "
+                "state it in the file too if it still holds"
+            ] = None
     return list(lines)
 
 

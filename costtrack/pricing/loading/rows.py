@@ -7,15 +7,18 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, time
 from decimal import Decimal
 
+from costtrack.domain.events import ResourceType
 from costtrack.domain.money import COST_PLACES, parse_decimal
 from costtrack.exceptions import InvalidUsage
 from costtrack.models.rates import FROM_EVER, PRICE_FIELDS
 from costtrack.pricing.canonical import canonical_tier
 from costtrack.pricing.loading.drafts import DraftRate, is_storable, round_price
-from costtrack.pricing.priced_rate import PricedRate, Prices, PriceTier
+from costtrack.pricing.priced_rate import NO_PRICES, PricedRate, Prices, PriceTier
 from costtrack.pricing.providers import rate_provider
 
 MAX_PRICE = Decimal(10) ** 10
+_LONGEST = 60
+"""Characters of a bad value that a message shows."""
 _CLASSES = {name.removesuffix("_usd_per_million"): name for name in PRICE_FIELDS}
 _CLASSES |= {"prompt": _CLASSES["input"], "completion": _CLASSES["output"]}
 PRICE_COLUMNS: dict[str, tuple[str, int]] = {
@@ -39,7 +42,7 @@ COLUMNS = (
 )
 
 Problems = list[tuple[int, str]]
-"""Line and reason."""
+"""Line and reason, one for each bad row."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +52,8 @@ class FileRow:
     line: int
     values: Mapping[str, object]
     lines: Mapping[str, int] = field(default_factory=dict)
+    fault: str = ""
+    """What is wrong with the entry as a whole; without `values` it could not be read at all."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,15 +82,37 @@ def _number(value: object) -> Decimal:
     try:
         number = parse_decimal("price", value)
     except InvalidUsage as fault:
-        raise ValueError(f"is {value!r}, expected {fault.expected}") from None
+        raise ValueError(f"is {_shown(value)}, expected {fault.expected}") from None
     if number < 0:
-        raise ValueError(f"is negative ({value})")
+        raise ValueError(f"is negative ({_shown(number)})")
     return number
+
+
+def _shown(value: object) -> str:
+    """A value as its file has it, not as Python writes it."""
+    if isinstance(value, list | Mapping):
+        return "a list" if isinstance(value, list) else "a mapping"
+    text = f"{value:f}" if isinstance(value, Decimal) and abs(value.adjusted()) < _LONGEST else str(value)
+    text = text if len(text) <= _LONGEST else f"{text[:_LONGEST]}..."
+    return repr(text) if isinstance(value, str) else text
+
+
+def add_row(problems: Problems, found: Problems) -> None:
+    """Add what was `found` in one row to `problems`, as one entry with the line of the first and those of others."""
+    if found:
+        (first, reason), *others = sorted(found, key=lambda problem: problem[0])
+        reasons = [reason, *(text if line == first else f"line {line}: {text}" for line, text in others)]
+        problems.append((first, "; ".join(reasons)))
 
 
 def draft_of(row: FileRow, *, defaults: FileDefaults, problems: Problems) -> DraftRate | None:
     """The draft that `row` states; None after adding to `problems` what is wrong with it."""
     reader = _RowReader(row)
+    if row.fault:
+        reader.problems.append((row.line, row.fault))
+    if row.fault and not row.values:
+        problems += reader.problems
+        return None
     provider = rate_provider(reader.text("provider") or defaults.provider)
     effective_from = reader.instant("effective_from") or defaults.effective_from
     rate = PricedRate(
@@ -116,7 +143,9 @@ def draft_of(row: FileRow, *, defaults: FileDefaults, problems: Problems) -> Dra
             if rate.is_withdrawn
             else "is withdrawn but priced",
         )
-    problems += reader.problems
+    if rate.resource_type == ResourceType.LLM_TOKENS and rate.unit_price_usd is not None and rate.prices == NO_PRICES:
+        reader.fail("unit_price_usd", "needs a resource_type such as api_call: llm_tokens have prices of tokens")
+    add_row(problems, reader.problems)
     return None if reader.problems else DraftRate(rate, is_dated=effective_from is not None)
 
 
@@ -137,8 +166,9 @@ class _RowReader:
     def text(self, name: str) -> str:
         value = self.value(name)
         text = "" if value is None else str(value).strip()
-        if len(text) > _LENGTHS.get(name, 200):
-            self.fail(name, f"is longer than {_LENGTHS[name]} characters")
+        longest = _LENGTHS.get(name, 200)
+        if len(text) > longest or "\x00" in text:
+            self.fail(name, "has a NUL" if "\x00" in text else f"is longer than {longest} characters")
             return ""
         return text
 
@@ -158,7 +188,8 @@ class _RowReader:
             return None
         exponent = number.normalize().as_tuple().exponent
         if number >= 10**12 or (isinstance(exponent, int) and exponent < -COST_PLACES):
-            self.fail(name, f"is {value}, expected below 1e12 USD and at most {COST_PLACES} decimals")
+            self.fail(name, f"is {_shown(value)}, expected below 1e12 USD and at most {COST_PLACES} decimals")
+            return None
         return number
 
     def prices(self) -> Prices:

@@ -12,9 +12,12 @@ import yaml
 from costtrack.exceptions import RateFileError
 from costtrack.pricing.loading.rows import FileRow
 
+_MOST_DIGITS = 40
+"""Of a whole number; Python refuses thousands of them, and no price or threshold has so many."""
+
 
 def read_yaml(text: str) -> list[FileRow]:
-    """The entries below `rates`. Raises RateFileError where the text is no such YAML."""
+    """The entries below `rates`, bad ones with their fault. Raises RateFileError where the text is no such YAML."""
     try:
         root = yaml.compose(text, Loader=yaml.SafeLoader)
     except yaml.MarkedYAMLError as fault:
@@ -31,27 +34,29 @@ def read_yaml(text: str) -> list[FileRow]:
 
 
 def _by_model(rates: yaml.MappingNode) -> list[FileRow]:
-    rows: dict[str, FileRow] = {}
-    repeated = []
+    rows: list[FileRow] = []
+    first_line: dict[str, int] = {}
     for key, node in rates.value:
         line = key.start_mark.line + 1
-        if key.value in rows:
-            repeated.append((line, f"{key.value} stands twice, first in line {rows[key.value].line}"))
         row = _row(node)
-        rows[key.value] = FileRow(line, {"model": key.value, **row.values}, {"model": line, **row.lines})
-    if repeated:
-        raise RateFileError(repeated)
-    return list(rows.values())
+        if not isinstance(key, yaml.ScalarNode):
+            rows.append(FileRow(line, {}, fault="has no model id before its prices"))
+            continue
+        faults = [row.fault] if row.fault else []
+        if (first := first_line.setdefault(key.value, line)) != line:
+            faults.append(f"{key.value} stands twice, first in line {first}; a list of rates takes a model twice")
+        named = {"model": key.value, **row.values} if row.values or not row.fault else {}
+        rows.append(FileRow(line, named, {"model": line, **row.lines}, fault="; ".join(faults)))
+    return rows
 
 
 def _row(node: yaml.Node) -> FileRow:
     line = node.start_mark.line + 1
     if not isinstance(node, yaml.MappingNode):
-        raise RateFileError([(line, "is no mapping of prices")])
-    lines = {key.value: value.start_mark.line + 1 for key, value in node.value}
-    if len(lines) < len(node.value):
-        raise RateFileError([(line, "has a key twice")])
-    return FileRow(line, {key.value: _plain(value) for key, value in node.value}, lines)
+        return FileRow(line, {}, fault="is no mapping of prices")
+    lines = {str(key.value): value.start_mark.line + 1 for key, value in node.value}
+    fault = "has a key twice" if len(lines) < len(node.value) else ""
+    return FileRow(line, {str(key.value): _plain(value) for key, value in node.value}, lines, fault)
 
 
 def _child(root: yaml.Node | None, name: str) -> yaml.Node | None:
@@ -64,7 +69,7 @@ def _child(root: yaml.Node | None, name: str) -> yaml.Node | None:
 
 def _plain(node: yaml.Node) -> object:
     if isinstance(node, yaml.MappingNode):
-        return {key.value: _plain(value) for key, value in node.value}
+        return {str(key.value): _plain(value) for key, value in node.value}
     if isinstance(node, yaml.SequenceNode):
         return [_plain(value) for value in node.value]
     text = str(node.value)
@@ -73,7 +78,7 @@ def _plain(node: yaml.Node) -> object:
             return None
         case "bool":
             return text.lower() in ("true", "yes", "on")
-        case "int" if text.isdecimal():
+        case "int" if text.isdecimal() and len(text) < _MOST_DIGITS:
             return int(text)
         case "int" | "float":
             try:
