@@ -1,13 +1,13 @@
 """The tables: tenancy, rates, the ledger (partitioned by month on PostgreSQL), its keys, and the summaries."""
 
 import datetime
+
 import django.core.validators
 import django.db.models.deletion
 import django.db.models.expressions
 import django.db.models.manager
 from django.conf import settings
 from django.db import migrations, models
-
 
 PARTITIONS = [
     "CREATE TABLE costtrack_resourceusage_default PARTITION OF costtrack_resourceusage DEFAULT",
@@ -311,7 +311,7 @@ class Migration(migrations.Migration):
                 ),
                 (
                     "effective_from",
-                    models.DateTimeField(default=datetime.datetime(1970, 1, 1, 0, 0, tzinfo=datetime.timezone.utc)),
+                    models.DateTimeField(default=datetime.datetime(1970, 1, 1, 0, 0, tzinfo=datetime.UTC)),
                 ),
                 (
                     "window_start",
