@@ -94,6 +94,12 @@ def run_later(work: Callable[[], object]) -> None:
     _own_thread().submit(copy_context().run, _with_own_connections, work)
 
 
+def wait_for_later(timeout_seconds: float = LONGEST_WAIT_SECONDS) -> None:
+    """Wait until all that `run_later` was given so far is done; it is done in order."""
+    if _own_thread.cache_info().currsize:
+        _own_thread().submit(lambda: None).result(timeout_seconds)
+
+
 @cache
 def _own_thread() -> ThreadPoolExecutor:
     return ThreadPoolExecutor(max_workers=1, thread_name_prefix="costtrack")

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, overload
 
 from costtrack.domain.events import CostSource, UsageEvent
+from costtrack.metering.database_thread import wait_for_later
 
 if TYPE_CHECKING:
     from costtrack.metering.ledger import RecordResult
@@ -49,12 +50,16 @@ class MemoryLog(Sequence[UsageEvent]):
 
 @contextmanager
 def memory_log() -> Iterator[MemoryLog]:
-    """`with memory_log() as log:` everything metered inside, in any thread of this process, goes to `log` instead."""
+    """`with memory_log() as log:` everything metered inside, in any thread of this process, goes to `log` instead.
+
+    At its end it waits for what is still being recorded, such as a stream that was dropped unread.
+    """
     log = MemoryLog()
     _active.append(log)
     try:
         yield log
     finally:
+        wait_for_later()
         _active.remove(log)
 
 

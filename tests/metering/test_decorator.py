@@ -20,7 +20,7 @@ from costtrack.models import ResourceUsage
 from tests.factories import make_rate
 from tests.metering.responses import chat_completion
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("no_stream_left")]
 
 
 class Usage:

@@ -18,7 +18,7 @@ from costtrack.metering.memory import memory_log
 from costtrack.metering.meter import meter
 from tests.metering.responses import chat_completion
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("no_stream_left")]
 
 
 class Response:

@@ -16,7 +16,7 @@ from costtrack.metering.memory import memory_log
 from costtrack.metering.meter import meter
 from tests.metering.responses import AsyncChatStream, ChatStream, chat_chunks, chat_completion
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("no_stream_left")]
 
 OPENAI = chat_chunks()
 OLLAMA: list[dict[str, Any]] = [
