@@ -1,7 +1,7 @@
 """What an LLM response used: tokens, model, ids and reported cost, from any provider's body or SDK object.
 
 Plain Python: no Django, no clock, no settings. Nothing here raises on a value that a provider sent, and nothing
-reads prompts or completions.
+keeps prompts or completions: of a stream and its request the characters are counted, and only where that is asked for.
 """
 
 from __future__ import annotations
@@ -10,5 +10,15 @@ from costtrack.extraction.extracted import Extracted
 from costtrack.extraction.identity import trusted_id
 from costtrack.extraction.response import extract
 from costtrack.extraction.stream import StreamUsage, extract_stream
+from costtrack.extraction.streamed_text import ArrivedText
+from costtrack.extraction.text_length import text_length
 
-__all__ = ["Extracted", "StreamUsage", "extract", "extract_stream", "trusted_id"]
+__all__ = [
+    "ArrivedText",
+    "Extracted",
+    "StreamUsage",
+    "extract",
+    "extract_stream",
+    "text_length",
+    "trusted_id",
+]

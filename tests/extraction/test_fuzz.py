@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from costtrack.domain.tokens import TokenUsage
-from costtrack.extraction import Extracted, extract, extract_stream, trusted_id
+from costtrack.extraction import Extracted, StreamUsage, extract, extract_stream, text_length, trusted_id
 from tests.extraction.shapes import as_namespace
 
 FIELDS = """
@@ -28,6 +28,18 @@ inputTextTokenCount prompt_cache_hit_tokens cache_write_tokens x-amzn-bedrock-in
 bedrock-invocationMetrics _hidden_params custom_llm_provider
 """
 NAMES = st.sampled_from(FIELDS.split())
+TEXT_FIELDS = """
+type event_type choices delta message content text thinking reasoning_content reasoning refusal tool_calls
+tool_call_chunks function name arguments args function_call audio transcript content_block partial_json candidates parts
+thought functionCall executableCode code contentBlockDelta reasoningContent toolUse input response generation outputText
+outputs tool_call_delta parameters data done usage role tool_plan chunk bytes output description
+"""
+TEXT_NAMES = st.sampled_from(TEXT_FIELDS.split())
+KINDS = """
+content_block_delta content_block_start content-delta tool-call-delta response.output_text.delta audio.delta
+response.reasoning_text.delta AIMessageChunk text-generation tool-calls-chunk message_start message_delta
+"""
+TEXTS = st.sampled_from(KINDS.split()) | st.text(max_size=8) | st.binary(max_size=4)
 WORDS = st.sampled_from(
     [
         "message",
@@ -85,3 +97,39 @@ def test_any_usage_gives_a_valid_usage_or_none(usage: dict[str, Any]) -> None:
 @given(st.lists(JSON, max_size=6))
 def test_any_chunks_give_a_valid_usage_or_none(chunks: list[Any]) -> None:
     assert_valid(extract_stream(chunks))
+
+
+TEXT_JSON = st.recursive(
+    st.none() | COUNTS | TEXTS,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(TEXT_NAMES, inner, max_size=6),
+    max_leaves=20,
+)
+
+
+def characters_in(value: Any) -> int:
+    """Of all texts and names in it."""
+    if isinstance(value, dict):
+        return sum(len(name) + characters_in(member) for name, member in value.items())
+    if isinstance(value, list):
+        return sum(characters_in(member) for member in value)
+    return len(value) if isinstance(value, (str, bytes)) else 0
+
+
+@UNHURRIED
+@given(st.lists(st.dictionaries(TEXT_NAMES, TEXT_JSON, max_size=6) | TEXT_JSON, max_size=4))
+def test_of_any_chunks_no_more_text_is_counted_than_there_is(chunks: list[Any]) -> None:
+    for shaped in (chunks, as_namespace(chunks)):
+        stream = StreamUsage()
+        for chunk in shaped:
+            stream.add(chunk)
+        arrived = stream.arrived
+        assert 0 <= arrived.reasoning_characters <= arrived.characters <= characters_in(chunks)
+        assert arrived.is_any == bool(chunks)
+        assert_valid(stream.result())
+
+
+@UNHURRIED
+@given(TEXT_JSON)
+def test_of_any_request_no_more_text_is_counted_than_there_is(request: Any) -> None:
+    assert 0 <= text_length(request) <= characters_in(request)
+    assert 0 <= text_length(as_namespace(request)) <= characters_in(request)
