@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import math
+import os
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -14,7 +15,9 @@ from django.conf import settings as django_settings
 from django.core.checks import CheckMessage, Error, Warning, register
 from django.utils.module_loading import import_string
 
-from costtrack.conf import DEFAULTS
+from costtrack.conf import DEFAULTS, settings
+
+LEAST_SPOOL_BYTES = 1 << 20
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,8 +70,23 @@ KEY_RULES: dict[str, KeyRule] = {
     ),
     "TRANSPORT": KeyRule(
         id="costtrack.E004",
-        expected='"inline"',
-        accepts=lambda value: value == "inline",
+        expected='"spool" or "inline"',
+        accepts=lambda value: value in ("spool", "inline"),
+    ),
+    "SPOOL_DIR": KeyRule(
+        id="costtrack.E013",
+        expected="None, or the absolute path of a directory",
+        accepts=lambda value: value is None or (isinstance(value, str | os.PathLike) and os.path.isabs(value)),
+    ),
+    "SPOOL_MAX_BYTES": KeyRule(
+        id="costtrack.E014",
+        expected=f"an integer number of bytes, {LEAST_SPOOL_BYTES:,} or more",
+        accepts=lambda value: _is_integer(value, least=LEAST_SPOOL_BYTES),
+    ),
+    "SPOOL_FSYNC": KeyRule(
+        id="costtrack.E015",
+        expected='"never", "interval" (once a second) or "always" (each event)',
+        accepts=lambda value: value in ("never", "interval", "always"),
     ),
     "DATABASE": KeyRule(
         id="costtrack.E005",
@@ -171,5 +189,27 @@ def check_sqlite_transactions(app_configs: Sequence[AppConfig] | None, **kwargs:
                 "for the lock later fails at once when another one has committed in between."
             ),
             id="costtrack.W001",
+        )
+    ]
+
+
+@register("costtrack")
+def check_spool_directory(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
+    """Return a warning when metered usage can not be spooled: it would be written before each call returns."""
+    if check_costtrack_setting(None) or settings.transport != "spool":
+        return []
+    from costtrack.metering.spool.directory import spool_directory, unusable_reason
+
+    reason = unusable_reason(spool_directory())
+    if not reason:
+        return []
+    return [
+        Warning(
+            f"The spool can not be used: {reason}",
+            hint=(
+                'Set COSTTRACK["SPOOL_DIR"] to a directory on a local disk that this user may write. Until then usage '
+                "is written to the database before each metered call returns, and goes to the log if that is away."
+            ),
+            id="costtrack.W002",
         )
     ]

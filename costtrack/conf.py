@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 from django.conf import settings as django_settings
 
 DEFAULTS: dict[str, Any] = {
     "DEFAULT_ORGANIZATION": "default",
-    "TRANSPORT": "inline",
+    "TRANSPORT": "spool",
     "DATABASE": "default",
+    "SPOOL_DIR": None,
+    "SPOOL_MAX_BYTES": 1 << 30,
+    "SPOOL_FSYNC": "never",
     "ORGANIZATION_RESOLVER": None,
     "RATE_CACHE_SECONDS": 2.0,
     "MAX_PROJECTS": 1000,
@@ -33,13 +37,29 @@ class Settings:
 
     @property
     def transport(self) -> str:
-        """How events reach the ledger: `inline` writes before the metered call returns."""
+        """How events reach the ledger: `spool` by a file on disk, `inline` before the metered call returns."""
         return str(self._get("TRANSPORT"))
 
     @property
     def database(self) -> str:
         """The alias of DATABASES that holds the costtrack tables."""
         return str(self._get("DATABASE"))
+
+    @property
+    def spool_dir(self) -> str | os.PathLike[str] | None:
+        """The directory of the spool, private to this user; None = `.costtrack-spool` in BASE_DIR or in the home."""
+        path: str | os.PathLike[str] | None = self._get("SPOOL_DIR")
+        return path
+
+    @property
+    def spool_max_bytes(self) -> int:
+        """The most bytes of the spool's directory; past it events are written at once, or else to the log."""
+        return int(self._get("SPOOL_MAX_BYTES"))
+
+    @property
+    def spool_fsync(self) -> str:
+        """When spooled events are brought to the disk itself: `never` (when the system likes), `interval`, `always`."""
+        return str(self._get("SPOOL_FSYNC"))
 
     @property
     def organization_resolver(self) -> str | None:

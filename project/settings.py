@@ -131,3 +131,7 @@ STATIC_ROOT = BASE_DIR / "staticfiles"
 COSTTRACK: dict[str, Any] = {
     "DEFAULT_ORGANIZATION": "default",
 }
+if transport := os.environ.get("COSTTRACK_TRANSPORT"):
+    COSTTRACK["TRANSPORT"] = transport
+if spool_dir := os.environ.get("COSTTRACK_SPOOL_DIR"):
+    COSTTRACK["SPOOL_DIR"] = spool_dir

@@ -14,11 +14,11 @@ from django.test import AsyncClient, Client, override_settings
 from django.urls import path
 
 from costtrack.metering.context import attribute, current_attribution
-from costtrack.metering.memory import MemoryLog, memory_log
 from costtrack.metering.meter import meter
 from costtrack.metering.record import record_usage
 from costtrack.middleware import CostTrackMiddleware
 from costtrack.models import ResourceUsage
+from costtrack.testing import UsageLog, capture_usage
 from tests.factories import make_organization
 
 SESSION = "django.contrib.sessions.middleware.SessionMiddleware"
@@ -101,8 +101,8 @@ def _site(settings: Any) -> Iterator[None]:
 
 
 @pytest.fixture
-def log() -> Iterator[MemoryLog]:
-    with memory_log() as log:
+def log() -> Iterator[UsageLog]:
+    with capture_usage() as log:
         yield log
 
 
@@ -118,7 +118,7 @@ both = pytest.mark.parametrize("get", [sync_get, async_get])
 
 
 @both
-def test_usage_carries_the_request_id_and_the_view(get: Any, log: MemoryLog) -> None:
+def test_usage_carries_the_request_id_and_the_view(get: Any, log: UsageLog) -> None:
     response = get("/one", headers={"X-Request-ID": "req-1.a_B"})
     assert response.status_code == 200
     assert response.headers["X-Request-ID"] == "req-1.a_B"
@@ -127,21 +127,21 @@ def test_usage_carries_the_request_id_and_the_view(get: Any, log: MemoryLog) -> 
 
 @both
 @pytest.mark.parametrize("given", ["", "a b", "x" * 101, "a\tb", "<script>", "ä"])
-def test_an_insane_request_id_is_replaced(get: Any, given: str, log: MemoryLog) -> None:
+def test_an_insane_request_id_is_replaced(get: Any, given: str, log: UsageLog) -> None:
     response = get("/one", headers={"X-Request-ID": given})
     new = response.headers["X-Request-ID"]
     assert (len(new), log[0].attribution.request_id) == (32, new)
 
 
 @both
-def test_what_the_view_says_itself_wins(get: Any, log: MemoryLog) -> None:
+def test_what_the_view_says_itself_wins(get: Any, log: UsageLog) -> None:
     get("/named", headers={"X-Request-ID": "req-1"})
     found = log[0].attribution
     assert (found.endpoint, found.user, found.request_id) == ("named", "other", "own")
 
 
 @both
-def test_usage_of_a_failing_view_is_attributed(get: Any, log: MemoryLog) -> None:
+def test_usage_of_a_failing_view_is_attributed(get: Any, log: UsageLog) -> None:
     assert get("/fail").status_code == 500
     assert log[0].attribution.endpoint == "fail"
 

@@ -15,9 +15,9 @@ from django.urls import path
 
 from costtrack.domain.events import UsageEvent
 from costtrack.metering.context import current_attribution
-from costtrack.metering.memory import MemoryLog, memory_log
 from costtrack.metering.record import record_usage
 from costtrack.middleware import CostTrackMiddleware
+from costtrack.testing import UsageLog, capture_usage
 
 
 def texts() -> Iterator[str]:
@@ -64,12 +64,12 @@ def _site(settings: Any) -> None:
 
 
 @pytest.fixture
-def log() -> Iterator[MemoryLog]:
-    with memory_log() as log:
+def log() -> Iterator[UsageLog]:
+    with capture_usage() as log:
         yield log
 
 
-def attributed(log: MemoryLog, request_id: str) -> list[tuple[str, str, int]]:
+def attributed(log: UsageLog, request_id: str) -> list[tuple[str, str, int]]:
     def row(event: UsageEvent) -> tuple[str, str, int]:
         return event.attribution.request_id, event.attribution.endpoint, event.tokens.input_tokens
 
@@ -77,14 +77,14 @@ def attributed(log: MemoryLog, request_id: str) -> list[tuple[str, str, int]]:
     return [row(event) for event in log]
 
 
-def test_the_scope_lasts_to_the_end_of_a_stream(log: MemoryLog) -> None:
+def test_the_scope_lasts_to_the_end_of_a_stream(log: UsageLog) -> None:
     response: Any = Client().get("/stream", headers={"X-Request-ID": "r"})
     assert len(log) == 0
     assert response.getvalue() == b"ab"
     assert attributed(log, "r") == [("r", "stream", 1), ("r", "stream", 2)]
 
 
-def test_the_scope_is_not_the_consumers(log: MemoryLog) -> None:
+def test_the_scope_is_not_the_consumers(log: UsageLog) -> None:
     response: Any = Client().get("/stream")
     parts = iter(response.streaming_content)
     assert next(parts) == b"a"
@@ -94,7 +94,7 @@ def test_the_scope_is_not_the_consumers(log: MemoryLog) -> None:
 
 
 @pytest.mark.django_db
-def test_the_scope_lasts_to_the_closing_of_a_stream_that_is_left_early(log: MemoryLog) -> None:
+def test_the_scope_lasts_to_the_closing_of_a_stream_that_is_left_early(log: UsageLog) -> None:
     response = CostTrackMiddleware(stream)(RequestFactory().get("/stream", headers={"X-Request-ID": "r"}))
     parts = iter(response)  # type: ignore[call-overload]
     next(parts)
@@ -102,7 +102,7 @@ def test_the_scope_lasts_to_the_closing_of_a_stream_that_is_left_early(log: Memo
     assert attributed(log, "r") == [("r", "", 2)]
 
 
-def test_the_scope_lasts_to_the_end_of_an_async_stream(log: MemoryLog) -> None:
+def test_the_scope_lasts_to_the_end_of_an_async_stream(log: UsageLog) -> None:
     async def main() -> bytes:
         response: Any = await AsyncClient().get("/async-stream", headers={"X-Request-ID": "r"})
         return b"".join([part async for part in response.streaming_content])
@@ -111,7 +111,7 @@ def test_the_scope_lasts_to_the_end_of_an_async_stream(log: MemoryLog) -> None:
     assert attributed(log, "r") == [("r", "async-stream", 1), ("r", "async-stream", 2)]
 
 
-def test_the_scope_lasts_to_the_closing_of_an_async_stream_that_is_left_early(log: MemoryLog) -> None:
+def test_the_scope_lasts_to_the_closing_of_an_async_stream_that_is_left_early(log: UsageLog) -> None:
     async def main() -> None:
         request = RequestFactory().get("/stream", headers={"X-Request-ID": "r"})
         response: Any = await CostTrackMiddleware(async_stream)(request)  # type: ignore[misc]

@@ -57,7 +57,7 @@ class ServiceTier(StrEnum):
     FAST = "fast"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Attribution:
     """Who caused a call. All text, "" where not given; tags are free key-value pairs.
 
@@ -87,7 +87,7 @@ class Attribution:
     tags: Mapping[str, str] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class UsageEvent:
     """One metered call. Build it with `costtrack.metering.events.build_event`, which checks and cleans every field."""
 
@@ -108,11 +108,11 @@ class UsageEvent:
     """Through whom it was called, if not directly: openrouter, litellm ..."""
     model: str = ""
     """The model id as the caller or the provider wrote it."""
-    service_tier: str = ServiceTier.STANDARD
+    service_tier: str = ServiceTier.STANDARD.value
     reported_cost_usd: Decimal | None = None
     """The cost that the provider reported, if it did; it wins over any rate."""
     latency_ms: int | None = None
-    outcome: str = Outcome.SUCCESS
+    outcome: str = Outcome.SUCCESS.value
     error_type: str = ""
     error_message: str = ""
     is_estimated: bool = False

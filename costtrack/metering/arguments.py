@@ -8,6 +8,8 @@ from typing import Any
 
 CONVERSATION_NAMES = ("conversation_id", "thread_id")
 MODEL_NAMES = ("model", "model_id", "modelId")
+INPUT_NAMES = ("messages", "prompt", "input", "contents", "system", "instructions", "tools")
+"""What the model is given to read, as the SDKs name it; all of them together."""
 
 
 class ArgumentReader:
@@ -17,10 +19,13 @@ class ArgumentReader:
         """For the calls of `function`."""
         self._names = names
         self._places: list[tuple[str, int | None, object]] = []
+        self.may_find = True
+        """Whether a call can have any of the names."""
         try:
             parameters = list(inspect.signature(function).parameters.values())
         except (ValueError, TypeError):  # some builtins have no signature: keyword arguments are found all the same
             return
+        self.may_find = any(one.name in names or one.kind is one.VAR_KEYWORD for one in parameters)
         for name in names:
             for index, parameter in enumerate(parameters):
                 if parameter.name == name and parameter.kind is not inspect.Parameter.VAR_POSITIONAL:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import fields
 from typing import Any, TypedDict
 
 from costtrack.domain.events import Attribution
+from costtrack.domain.frozen import frozen_from
 from costtrack.exceptions import InvalidUsage
 from costtrack.metering.cleaning import clean_tags, clean_text
 
@@ -59,26 +60,43 @@ class Lazy:
         self.value = value
 
 
-@dataclass(frozen=True, slots=True)
 class GivenAttribution:
-    """Fields that were given, cleaned; names that were not given are absent."""
+    """Fields that were given, cleaned; names that were not given are absent. Never changed once it is made."""
 
-    texts: Mapping[str, str | Lazy]
-    tags: Mapping[str, str]
+    __slots__ = ("_resolved", "tags", "texts")
+
+    def __init__(self, texts: Mapping[str, str | Lazy], tags: Mapping[str, str]) -> None:
+        """`texts` by field name, and the tags."""
+        self.texts = texts
+        self.tags = tags
+        self._resolved: Attribution | None = None
+
+    @property
+    def has_lazy(self) -> bool:
+        """Whether a field is worked out when usage is metered: by the host's code, maybe with the database."""
+        return self._resolved is None and Lazy in map(type, self.texts.values())
 
     def over(self, outer: GivenAttribution | None) -> GivenAttribution:
         """This one laid over an outer one: fields win, tags are merged key by key."""
-        if outer is None:
+        if outer is None or outer is NOT_GIVEN:
             return self
         if not self.texts and not self.tags:
             return outer
         return GivenAttribution({**outer.texts, **self.texts}, {**outer.tags, **self.tags} if outer.tags else self.tags)
 
     def resolve(self, on_problem: Callable[[str, Exception], None] | None = None) -> Attribution:
-        """The value for an event. A lazy field that fails raises, or is left out and told to `on_problem`."""
-        texts: dict[str, Any] = {}
+        """The value for an event. A lazy field that fails raises, or is left out and told to `on_problem`.
+
+        Without lazy fields it is worked out once, for all that is metered in a scope.
+        """
+        if self._resolved is not None:
+            return self._resolved
+        values = _BLANK.copy()
+        values["tags"] = self.tags
+        is_lasting = True
         for name, text in self.texts.items():
             if isinstance(text, Lazy):
+                is_lasting = False
                 try:
                     text = clean_text(name, text.value(), MAX_LENGTHS[name])
                 except Exception as error:  # the host's own code: after a call it must not lose us the event
@@ -86,12 +104,29 @@ class GivenAttribution:
                         raise
                     on_problem(name, error)
                     continue
-            texts[name] = text
-        return Attribution(**texts, tags=self.tags) if texts or self.tags else _NOBODY
+            values[name] = text
+        resolved = frozen_from(Attribution, values)
+        if is_lasting:
+            self._resolved = resolved
+        return resolved
+
+    def with_texts(
+        self, texts: Mapping[str, str], on_problem: Callable[[str, Exception], None] | None = None
+    ) -> Attribution:
+        """The value for an event that says more of itself: clean texts, over these fields."""
+        if not texts:
+            return self.resolve(on_problem)
+        if self.has_lazy:
+            return GivenAttribution(texts, NO_TAGS).over(self).resolve(on_problem)
+        values = vars(self.resolve()).copy()
+        values.update(texts)
+        return frozen_from(Attribution, values)
 
 
-_NOBODY = Attribution()
-NOT_GIVEN = GivenAttribution({}, {})
+_BLANK: dict[str, Any] = dict(vars(Attribution()))
+"""All fields in their order, with their defaults."""
+NO_TAGS: Mapping[str, str] = {}
+NOT_GIVEN = GivenAttribution({}, NO_TAGS)
 
 
 def given_attribution(given: Mapping[str, object], *, caller: str) -> GivenAttribution:
@@ -104,6 +139,11 @@ def given_attribution(given: Mapping[str, object], *, caller: str) -> GivenAttri
     texts: dict[str, str] = {}
     tags: dict[str, str] = {}
     for name, value in given.items():
+        if type(value) is str and name in MAX_LENGTHS and len(value) <= MAX_LENGTHS[name] and value.isprintable():
+            text = value.strip()
+            if text:
+                texts[name] = text
+            continue
         if value is None or value == "":
             continue
         if name == "entity":

@@ -16,6 +16,7 @@ from costtrack.metering.cleaning import text_of
 from costtrack.metering.context import given_here
 from costtrack.metering.database_thread import run_sync
 from costtrack.metering.errors import error_fields
+from costtrack.metering.estimate import GivenInput
 from costtrack.metering.events import EventFields
 from costtrack.metering.nested import MeteredInside, metered_around_here
 from costtrack.metering.observed import Observed
@@ -47,6 +48,7 @@ class Call:
         self.inside = MeteredInside()
         """What other calls meter while this one is open."""
         self._around = metered_around_here()
+        self._announced: tuple[MeteredInside, ...] = ()
         self.events: list[UsageEvent] = []
         """After the block: what was, or should have been, recorded."""
         self.results: tuple[RecordedUsage, ...] = ()
@@ -60,9 +62,17 @@ class Call:
         return self.given.get("resource_type", ResourceType.LLM_TOKENS) == ResourceType.LLM_TOKENS
 
     def announce(self) -> None:
-        """Tell the calls around this one, where it was made and where it runs, that it will charge what it sees."""
-        if self.is_llm:
-            for around in dict.fromkeys((*self._around, *metered_around_here())):
+        """Tell the calls around this one, where it was made and where it runs, that it will charge what it sees.
+
+        Each is told once. A stream may be handed to another metered function after it was made: tell it again there.
+        """
+        if not self.is_llm:
+            return
+        here = (*self._around, *metered_around_here())
+        self._around = ()
+        for around in here:
+            if around is not self.inside and around not in self._announced:
+                self._announced = (*self._announced, around)
                 around.add(self.observed)
 
     def restart(self) -> None:
@@ -90,6 +100,15 @@ class Call:
 
     def _stream_chunk(self, chunk: object) -> None:
         self.observed.chunk(chunk, is_seen_inside=self.inside.knows(chunk))
+
+    def set_input(self, *inputs: object) -> None:
+        """Say what the model is given to read: a prompt, the messages, the tools. Nothing of it is ever stored.
+
+        It is looked at only if the provider never says how much that was, because its stream breaks or the call is cut
+        off. Then its characters are counted, and the row's input is an estimate, flagged `is_estimated`. Say it before
+        the call, or before the stream that it is for.
+        """
+        self.observed.given_input(GivenInput(*inputs))
 
     def set_usage(
         self,
@@ -165,13 +184,13 @@ class Call:
         from costtrack.metering.finish import costs_now
 
         costs: list[Decimal | None]
-        if self.results:
-            costs = [result.cost_usd for result in self.results]
-        else:
-            try:
+        try:
+            if self.results and all(result.status != "spooled" for result in self.results):
+                costs = [result.cost_usd for result in self.results]
+            else:
                 costs = run_sync(lambda: costs_now(self))
-            except Exception as error:  # after the call nothing raises; it is only not known what it costs
-                logger.warning("A metered call could not be priced yet: %s", type(error).__name__)
-                return None
+        except Exception as error:  # after the call nothing raises; it is only not known what it costs
+            logger.warning("A metered call could not be priced yet: %s", type(error).__name__)
+            return None
         known = [cost for cost in costs if cost is not None]
         return sum(known, Decimal(0)) if len(known) == len(costs) else None

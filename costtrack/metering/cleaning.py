@@ -61,6 +61,8 @@ def clean_key(value: object) -> str:
 
     Raises InvalidUsage where it does not fit the column: a cut or cleaned key could equal another one.
     """
+    if type(value) is str and len(value) <= MAX_KEY_LENGTH and value.isprintable():
+        return value if value.strip() else ""
     key = text_of("idempotency_key", value)
     if not key.strip():
         return ""
@@ -109,8 +111,8 @@ def whole_number(field: str, value: object) -> int:
 
 def clean_latency(value: object) -> int | None:
     """Milliseconds, rounded; None for None. Raises InvalidUsage for what is negative or not finite."""
-    if value is None:
-        return None
+    if value is None or (type(value) is int and 0 <= value <= MAX_LATENCY_MS):
+        return value
     if isinstance(value, float):
         if not math.isfinite(value):
             raise InvalidUsage("latency_ms", value, "a finite number of milliseconds")

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import threading
 from collections.abc import Callable
-from concurrent.futures import Executor, ThreadPoolExecutor
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from contextvars import copy_context
 from functools import cache
 from typing import Any, TypeVar
@@ -48,7 +49,7 @@ def run_sync(work: Callable[[], T]) -> T:
             pass
         else:
             return future.result(LONGEST_WAIT_SECONDS)
-    return _own_thread().submit(copy_context().run, _with_own_connections, work).result(LONGEST_WAIT_SECONDS)
+    return run_on_own_thread(work).result(LONGEST_WAIT_SECONDS)
 
 
 async def run_async(work: Callable[[], T]) -> T | None:
@@ -91,7 +92,24 @@ async def run_quietly_async(work: Callable[[], None] | None) -> None:
 
 def run_later(work: Callable[[], object]) -> None:
     """`work()` on a thread of our own, at the latest when the interpreter exits; does not wait."""
-    _own_thread().submit(copy_context().run, _with_own_connections, work)
+    run_on_own_thread(work)
+
+
+def run_on_own_thread(work: Callable[[], T]) -> Future[T]:
+    """`work()` on a thread of our own, with connections of its own."""
+    return _own_thread().submit(copy_context().run, _with_own_connections, work)
+
+
+def close_own_connections(timeout_seconds: float = LONGEST_WAIT_SECONDS) -> None:
+    """Close the connections of our own thread, if it ever ran, after what it was given so far."""
+    if _own_thread.cache_info().currsize:
+        _own_thread().submit(_close_all).result(timeout_seconds)
+
+
+def _close_all() -> None:
+    from django.db import connections
+
+    connections.close_all()
 
 
 def wait_for_later(timeout_seconds: float = LONGEST_WAIT_SECONDS) -> None:
@@ -103,6 +121,10 @@ def wait_for_later(timeout_seconds: float = LONGEST_WAIT_SECONDS) -> None:
 @cache
 def _own_thread() -> ThreadPoolExecutor:
     return ThreadPoolExecutor(max_workers=1, thread_name_prefix="costtrack")
+
+
+# In a forked child the thread is gone, and its executor would wait for it for ever.
+os.register_at_fork(after_in_child=_own_thread.cache_clear)
 
 
 def _with_own_connections(work: Callable[[], T]) -> T:

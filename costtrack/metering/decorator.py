@@ -12,6 +12,7 @@ from asgiref.sync import iscoroutinefunction
 from costtrack.domain.events import ResourceType
 from costtrack.metering.attribution import CallerFields, given_attribution
 from costtrack.metering.database_thread import run_quietly, run_quietly_async
+from costtrack.metering.ending import do_later
 from costtrack.metering.events import EventFields
 from costtrack.metering.meter import checked_before_call
 from costtrack.metering.stepping import each_async_step_in, each_step_in
@@ -56,7 +57,8 @@ def track_api_call(
 
     `endpoint` is the feature's name, by default the function's. The returned response tells what was used; a
     returned or yielded stream passes through untouched, and is recorded when it ends, breaks or is closed. An
-    argument named `conversation_id` or `thread_id` is the conversation, one named `model` the model. What is metered
+    argument named `conversation_id` or `thread_id` is the conversation, one named `model` the model; the text of
+    those named `messages`, `prompt` and the like is counted, and not kept, if no usage ever comes. What is metered
     inside belongs to the same feature and conversation; a function that only wraps other metered LLM calls, and
     returns no usage or the response or chunks of one of them, adds no row. The function's result and exceptions
     reach the caller unchanged.
@@ -122,6 +124,9 @@ async def _awaited(call: TrackedCall, coroutine: Any) -> Any:
     try:
         with call.scope:
             result = await coroutine
+    except GeneratorExit as error:  # dropped with its loop: nothing may be awaited any more
+        do_later(call.end(error))
+        raise
     except BaseException as error:
         await run_quietly_async(call.end(error))
         raise

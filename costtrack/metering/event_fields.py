@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Set
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from typing import TypeVar
+from typing import Any, TypeVar
 
-from costtrack.domain.events import Outcome, ServiceTier
-from costtrack.domain.money import COST_PLACES, MAX_COST_USD, parse_decimal, round_cost
+from costtrack.domain.events import Outcome, ResourceType
+from costtrack.domain.money import COST_PLACES, MAX_COST_USD, parse_decimal, parse_usd, round_cost
 from costtrack.domain.tokens import TOKEN_FIELDS, TokenUsage
 from costtrack.exceptions import InvalidUsage
 from costtrack.metering.cleaning import clean_text, whole_number
@@ -17,26 +17,31 @@ T = TypeVar("T")
 
 MAX_AMOUNT = Decimal(10) ** 12
 FIRST_YEAR, LAST_YEAR = 1970, 9000
-STANDARD_TIERS = {"", "default", "auto", "on_demand", "standard_only"}
+_FIRST_INSTANT = datetime(FIRST_YEAR, 1, 1, tzinfo=UTC)
+STANDARD_TIERS = {"", "default", "auto", "on_demand", "standard_only", "standard"}
+MAX_ERROR_MESSAGE = 500
+NOTHING: Set[str] = frozenset()
 
 
 class FieldCheck:
     """How a bad field is met: before a call it raises, after one it is left out and noted."""
+
+    __slots__ = ("problems", "strict")
 
     def __init__(self, *, strict: bool) -> None:
         """`strict` raises; else `problems` collects what was wrong."""
         self.strict = strict
         self.problems: list[str] = []
 
-    def take(self, field: str, clean: Callable[[], T], otherwise: Callable[[], T]) -> T:
-        """What `clean` gives; if that fails, raise, or note it and take what `otherwise` gives."""
+    def take(self, field: str, clean: Callable[[Any], T], value: object, otherwise: T) -> T:
+        """The cleaned `value`; where it can not be cleaned, raise, or note that and take `otherwise`."""
         try:
-            return clean()
+            return clean(value)
         except Exception as error:  # after a call no value, whatever its class does, may cost us the event
             if self.strict:
                 raise
             self.note(field, error)
-            return otherwise()
+            return otherwise
 
     def note(self, field: str, error: Exception) -> None:
         """Remember that a field was left out."""
@@ -48,6 +53,8 @@ def clean_time(value: object, *, now: datetime, max_future_seconds: int) -> date
     """An instant in UTC: aware, from 1970 on, at most `max_future_seconds` after `now`. None is `now`."""
     if value is None:
         return now
+    if type(value) is datetime and value.tzinfo is UTC and _FIRST_INSTANT <= value <= now:
+        return value
     if not isinstance(value, datetime):
         raise InvalidUsage("occurred_at", value, "an aware datetime")
     if value.tzinfo is None or value.utcoffset() is None:
@@ -78,26 +85,54 @@ def clean_saving(value: object) -> Decimal:
     return round_cost(saving)
 
 
-def clean_outcome(value: object) -> Outcome:
+def clean_reported_cost(value: object) -> Decimal:
+    """A cost that the provider reported; errors name it `cost_usd`, as callers do."""
+    return parse_usd("cost_usd", value)
+
+
+def clean_outcome(value: object) -> str:
     """`success` or `error`."""
+    if value is Outcome.SUCCESS:
+        return "success"
     try:
-        return Outcome(value)  # type: ignore[arg-type]
+        return Outcome(value).value  # type: ignore[arg-type]
     except ValueError:
         raise InvalidUsage("outcome", value, "'success' or 'error'") from None
 
 
+def clean_error_message(value: object) -> str:
+    """What an error said, in one line of at most 500 characters."""
+    return clean_text("error_message", value, MAX_ERROR_MESSAGE)
+
+
 def clean_tier(value: object) -> str:
     """A service tier in lower case; `default`, `auto` and the like are `standard`."""
+    if type(value) is str and value in STANDARD_TIERS:
+        return "standard"
     tier = clean_text("service_tier", value, 20).lower()
-    return ServiceTier.STANDARD.value if tier in STANDARD_TIERS else tier
+    return "standard" if tier in STANDARD_TIERS else tier
 
 
 def clean_resource_type(value: object) -> str:
     """A resource type, never empty."""
+    if value is ResourceType.LLM_TOKENS:
+        return "llm_tokens"
     resource_type = clean_text("resource_type", value, 50)
     if not resource_type:
         raise InvalidUsage("resource_type", value, "a name such as 'llm_tokens', 'api_call' or 'gpu_seconds'")
     return resource_type
+
+
+def tokens_of(tokens: object, counts: Mapping[str, Any], check: FieldCheck) -> tuple[TokenUsage | None, Set[str]]:
+    """The tokens, None if none were given or usable; and the names of the counts that had to be left out."""
+    if tokens is None:
+        if not counts:
+            return None, NOTHING
+        try:
+            return TokenUsage(**counts), NOTHING
+        except InvalidUsage:  # or a number of another type that is whole
+            pass
+    return (strict_tokens(tokens, counts), NOTHING) if check.strict else mended_tokens(tokens, counts, check)
 
 
 def strict_tokens(tokens: object, counts: Mapping[str, object]) -> TokenUsage | None:

@@ -13,10 +13,11 @@ from costtrack.domain.tokens import TOKEN_FIELDS
 from costtrack.extraction import Extracted, trusted_id
 from costtrack.metering.call import Call
 from costtrack.metering.cleaning import text_of
+from costtrack.metering.estimate import needs_estimate, with_estimate
 from costtrack.metering.events import EventFields, event_after_call
 from costtrack.metering.lost import report_lost
 from costtrack.metering.observed import ObservedResponse
-from costtrack.metering.recorded import RecordedUsage
+from costtrack.metering.recorded import recorded_usage
 from costtrack.metering.transport import submit_all
 
 NOTHING_FOUND = Extracted()
@@ -33,29 +34,25 @@ def finish(call: Call, error: BaseException | None) -> Callable[[], None] | None
     if len(responses) == 1:
         responses = [replace(responses[0], latency_ms=total_ms)]
     responses = _own_responses(call, responses)
+    # Cut off from outside (cancelled, closed): the provider may well have worked and charged. Unknown is not 0.
+    was_cut_off = error is not None and not isinstance(error, Exception)
+    for response in responses:
+        if response.input is not None and needs_estimate(response, was_cut_off=was_cut_off):
+            _ = response.input.characters  # counted now: after the call it is not kept
     call.close()
     if not responses:
         return None
     if error is not None:
         call.set_error(error)
-    # Cut off from outside (cancelled, closed): the provider may well have worked and charged. Unknown is not 0.
-    was_cut_off = error is not None and not isinstance(error, Exception)
     return lambda: _record(call, responses, was_cut_off=was_cut_off)
 
 
 def costs_now(call: Call) -> list[Decimal | None]:
     """The price of what the call has used so far, by the rates in force; None per response without a price."""
-    from costtrack.conf import settings
-    from costtrack.models import Organization
-    from costtrack.pricing.price import price_event
-    from costtrack.pricing.ratebook import current_ratebook
+    from costtrack.metering.price_now import prices_now
 
-    alias = settings.database
     events = call.events or _events(call, call.observed.responses(), was_cut_off=False)
-    slug = events[-1].attribution.organization or settings.default_organization
-    organization_id = Organization.objects.using(alias).filter(slug=slug).values_list("id", flat=True).first()
-    book = current_ratebook(using=alias)
-    return [price_event(event, organization_id=organization_id or 0, book=book).cost_usd for event in events]
+    return [priced.cost_usd for priced in prices_now(events)]
 
 
 def _record(call: Call, responses: list[ObservedResponse], *, was_cut_off: bool) -> None:
@@ -72,17 +69,8 @@ def _record(call: Call, responses: list[ObservedResponse], *, was_cut_off: bool)
         return
     recorded = []
     for event, result in zip(events, results, strict=True):
-        if result.status in ("recorded", "duplicate"):
-            recorded.append(
-                RecordedUsage(
-                    event=event,
-                    status=str(result.status),
-                    usage_id=result.usage_id,
-                    day=result.day,
-                    cost_usd=result.cost_usd,
-                    cost_source=result.cost_source,
-                )
-            )
+        if result.status in ("spooled", "recorded", "duplicate"):
+            recorded.append(recorded_usage(event, result))
         else:
             report_lost(event, f"{result.status}: {result.reason}")
     call.results = tuple(recorded)
@@ -104,7 +92,12 @@ def _events(call: Call, responses: list[ObservedResponse], *, was_cut_off: bool)
     events = []
     for number, response in enumerate(responses, start=1):
         is_last = number == len(responses)
-        fields = _fields(call, response, number=number, is_last=is_last, was_cut_off=was_cut_off and is_last)
+        is_cut_off = was_cut_off and is_last
+        if call.is_llm:
+            said = call.said if is_last else {}
+            is_sole = not call.inside.has_calls
+            response = with_estimate(response, said=said, was_cut_off=is_cut_off, is_sole=is_sole)
+        fields = _fields(call, response, number=number, is_last=is_last, was_cut_off=is_cut_off)
         problems = [*call.problems, *call.observed.problems, *(response.found.problems if response.found else ())]
         events.append(event_after_call(fields, call.attribution, now=now, problems=tuple(problems)))
     return events
@@ -118,7 +111,9 @@ def _fields(call: Call, response: ObservedResponse, *, number: int, is_last: boo
     has_usage = "tokens" in fields or any(name in fields for name in TOKEN_FIELDS)
     if not has_usage and call.is_llm and (was_cut_off or response.ended_early):
         fields["usage_missing"] = True
-    if found.is_adjusted or (response.ended_early and not found.finish_reason):
+    if response.estimate:
+        fields["is_estimated"] = True
+    elif found.is_adjusted or (response.ended_early and not found.finish_reason):
         fields["is_estimated"] = fields.get("is_estimated") or has_usage
     if found.model and "model" not in call.said:
         fields["model"] = found.model
@@ -138,6 +133,8 @@ def _fields(call: Call, response: ObservedResponse, *, number: int, is_last: boo
     metadata = {"finish_reason": found.finish_reason} if found.finish_reason else {}
     if response.ended_early:
         metadata["stream"] = "ended early"
+    if response.estimate:
+        metadata["estimated"] = response.estimate
     fields["metadata"] = {**metadata, **call.metadata}
     return fields
 

@@ -5,12 +5,9 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Mapping
-from dataclasses import fields, is_dataclass
-from typing import Any
-
-import orjson
 
 from costtrack.domain.events import UsageEvent
+from costtrack.metering.event_json import event_json, json_line
 
 logger = logging.getLogger("costtrack")
 
@@ -31,20 +28,5 @@ def report_lost(event: UsageEvent | None, reason: str, details: Mapping[str, obj
     global _failures
     with _lock:
         _failures += 1
-    line = event_json(event) if event is not None else _dumps(dict(details or {}))
+    line = event_json(event) if event is not None else json_line(dict(details or {}))
     logger.error("Usage could not be recorded: %s Event: %s", " ".join(reason.split()), line)
-
-
-def event_json(event: UsageEvent) -> str:
-    """The event as one line of JSON: its fields by name, money and amounts as text."""
-    return _dumps(_plain(event))
-
-
-def _plain(value: object) -> Any:
-    if is_dataclass(value) and not isinstance(value, type):
-        return {field.name: _plain(getattr(value, field.name)) for field in fields(value)}
-    return dict(value) if isinstance(value, Mapping) else value
-
-
-def _dumps(value: Any) -> str:
-    return orjson.dumps(value, default=str, option=orjson.OPT_NON_STR_KEYS).decode()

@@ -1,16 +1,18 @@
-"""An in-memory log in place of the ledger, for a host's tests that have no database."""
+"""An in-memory log in place of the ledger: what `costtrack.testing.capture_usage` is made of."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, overload
+from typing import TYPE_CHECKING, TypeVar, overload
 
 from costtrack.domain.events import CostSource, UsageEvent
 from costtrack.metering.database_thread import wait_for_later
 
 if TYPE_CHECKING:
     from costtrack.metering.ledger import RecordResult
+
+Log = TypeVar("Log", bound="MemoryLog")
 
 _active: list[MemoryLog] = []
 
@@ -32,10 +34,14 @@ class MemoryLog(Sequence[UsageEvent]):
         return len(self._events)
 
     def record(self, events: Sequence[UsageEvent]) -> list[RecordResult]:
-        """Keep the events; the cost of each is the reported one, if there is one."""
+        """Keep the events, here and in every other log in force; the cost of each is the reported one, if there is one.
+
+        The other logs are those that this one is nested in: what is metered inside was metered inside them, too.
+        """
         from costtrack.metering.ledger.results import RecordResult, RecordStatus
 
-        self._events.extend(events)
+        for log in {*_active, self}:
+            log._events.extend(events)
         return [
             RecordResult(
                 status=RecordStatus.RECORDED,
@@ -49,12 +55,11 @@ class MemoryLog(Sequence[UsageEvent]):
 
 
 @contextmanager
-def memory_log() -> Iterator[MemoryLog]:
-    """`with memory_log() as log:` everything metered inside, in any thread of this process, goes to `log` instead.
+def captured_by(log: Log) -> Iterator[Log]:
+    """Everything metered inside, in any thread of this process, goes to `log` instead of the ledger.
 
     At its end it waits for what is still being recorded, such as a stream that was dropped unread.
     """
-    log = MemoryLog()
     _active.append(log)
     try:
         yield log

@@ -16,8 +16,8 @@ from costtrack.metering.database_thread import run_sync
 from costtrack.metering.errors import error_fields
 from costtrack.metering.events import EventFields, build_event
 from costtrack.metering.nested import BookedFigures, metered_around_here
-from costtrack.metering.recorded import RecordedUsage
-from costtrack.metering.transport import submit
+from costtrack.metering.recorded import RecordedUsage, recorded_usage
+from costtrack.metering.transport import needs_no_database, submit
 
 
 def record_usage(
@@ -58,8 +58,9 @@ def record_usage(
     `idempotency_key` with the same usage is charged once and gives the first record. Inside a tracked function or a
     `meter` block, a response with the same model and counts is the same call, and adds no row.
 
-    Raises InvalidUsage for a figure that is not acceptable, UnknownOrganization, IdempotencyConflict if the key was
-    used for other usage; then nothing was stored. Errors of the database are raised too.
+    Raises InvalidUsage for a figure that is not acceptable; then nothing was stored. With the transport `inline` also
+    UnknownOrganization, IdempotencyConflict if the key was used for other usage, and the database's own errors; with
+    `spool` such an event is kept as a dead letter, with its reason.
     """
     fields: dict[str, object] = {
         "model": model,
@@ -94,6 +95,8 @@ def record_usage(
     unknown = sorted(set(attribution) - set(AttributionFields.__annotations__))
     if unknown:
         raise TypeError(_unexpected(unknown[0]))
+    if needs_no_database():
+        return _record(fields)  # type: ignore[arg-type]
     return run_sync(lambda: _record(fields))  # type: ignore[arg-type]
 
 
@@ -149,14 +152,7 @@ def _record(fields: EventFields) -> RecordedUsage:
         figures = BookedFigures(event.model, event.tokens)
         for around in metered_around_here():
             around.add_figures(figures)
-    return RecordedUsage(
-        event=event,
-        status=str(result.status),
-        usage_id=result.usage_id,
-        day=result.day,
-        cost_usd=result.cost_usd,
-        cost_source=result.cost_source,
-    )
+    return recorded_usage(event, result)
 
 
 def _refusal(organization: str, reason: str) -> Exception:

@@ -5,21 +5,54 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
+from typing import TYPE_CHECKING
 
 from costtrack.domain.events import CostSource, UsageEvent
+from costtrack.metering.database_thread import run_sync
+
+if TYPE_CHECKING:
+    from costtrack.metering.ledger.results import RecordResult
+    from costtrack.pricing.price import Priced
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RecordedUsage:
-    """An event that is in the ledger, with its cost. For a duplicate the figures are those of the first record."""
+    """An event that is in the ledger, or on its way, with its cost. A duplicate has the figures of the first record."""
 
     event: UsageEvent
     status: str
-    """`recorded`, or `duplicate`: its idempotency key was recorded before, nothing was charged again."""
+    """`spooled`: on disk, and in the ledger soon. `recorded`: in the ledger. `duplicate`: its idempotency key was
+    recorded before, nothing was charged again."""
     usage_id: int | None
-    """The ledger row; None only in a `memory_log()`."""
+    """The ledger row; None while it is spooled, and in a test that captures usage."""
     day: date | None
-    """The organization's local date that it counts on."""
-    cost_usd: Decimal | None
-    """None while unpriced."""
-    cost_source: CostSource | None
+    """The organization's local date that it counts on; None while it is spooled."""
+    booked_cost_usd: Decimal | None
+    booked_cost_source: CostSource | None
+
+    @property
+    def cost_usd(self) -> Decimal | None:
+        """US dollars, None while unpriced; of a spooled event by the rates in force now, with the database's errors."""
+        return self._priced_now().cost_usd if self.status == "spooled" else self.booked_cost_usd
+
+    @property
+    def cost_source(self) -> CostSource | None:
+        """Where the cost comes from; of a spooled event as `cost_usd`."""
+        return self._priced_now().cost_source if self.status == "spooled" else self.booked_cost_source
+
+    def _priced_now(self) -> Priced:
+        from costtrack.metering.price_now import prices_now
+
+        return run_sync(lambda: prices_now([self.event]))[0]
+
+
+def recorded_usage(event: UsageEvent, result: RecordResult) -> RecordedUsage:
+    """The event with its result, which is no refusal."""
+    return RecordedUsage(
+        event=event,
+        status=str(result.status),
+        usage_id=result.usage_id,
+        day=result.day,
+        booked_cost_usd=result.cost_usd,
+        booked_cost_source=result.cost_source,
+    )

@@ -11,14 +11,12 @@ from contextlib import AbstractContextManager
 from functools import partial
 from typing import Any, TypeAlias
 
-from costtrack.metering.database_thread import run_quietly, run_quietly_async
+from costtrack.metering.ending import OnEnd, StreamEnd
 
 Scope: TypeAlias = AbstractContextManager[object]
 """Entered once per step, so it must be re-enterable."""
 
 OnItem: TypeAlias = Callable[[Any], None]
-OnEnd: TypeAlias = Callable[[BaseException | None], Callable[[], None] | None]
-"""Told how a stream ended: None = at its end, GeneratorExit = closed early. Gives work for the database, or None."""
 
 
 def each_step_in(
@@ -34,6 +32,7 @@ def each_step_in(
     step: Callable[[], Any] = partial(next, steps)
     if on_start:
         on_start()
+    stream_end = StreamEnd(on_end) if on_end else None
     try:
         while True:
             with scope:
@@ -64,8 +63,8 @@ def each_step_in(
             with scope:
                 close(steps)
         finally:
-            if on_end:
-                run_quietly(on_end(failure))
+            if stream_end:
+                stream_end.tell(failure)
 
 
 async def each_async_step_in(
@@ -78,9 +77,11 @@ async def each_async_step_in(
 ) -> AsyncGenerator[Any, Any]:
     """The same for an async iterator."""
     failure: BaseException | None = None
+    is_dropped = False
     step: Callable[[], Awaitable[Any]] = partial(anext, steps)
     if on_start:
         on_start()
+    stream_end = StreamEnd(on_end) if on_end else None
     try:
         while True:
             with scope:
@@ -88,6 +89,9 @@ async def each_async_step_in(
                     item = await step()
                 except StopAsyncIteration:
                     return
+                except GeneratorExit:  # dropped with its loop, while it waited: nothing may be awaited any more
+                    is_dropped = True
+                    raise
                 if on_item:
                     on_item(item)
             try:
@@ -105,12 +109,16 @@ async def each_async_step_in(
         failure = error
         raise
     finally:
-        try:
-            with scope:
-                await aclose(steps)
-        finally:
-            if on_end:
-                await run_quietly_async(on_end(failure))
+        if is_dropped:
+            if stream_end:
+                stream_end.tell_later(failure)
+        else:
+            try:
+                with scope:
+                    await aclose(steps)
+            finally:
+                if stream_end:
+                    await stream_end.tell_async(failure)
 
 
 def close(stream: object) -> None:

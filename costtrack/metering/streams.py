@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AbstractContextManager, nullcontext
 from types import AsyncGeneratorType, GeneratorType
 from typing import Any, TypeVar
 
-from costtrack.metering.database_thread import run_later, run_quietly, run_quietly_async
-from costtrack.metering.stepping import OnEnd, OnItem, Scope, aclose, close, each_async_step_in, each_step_in
+from costtrack.metering.ending import OnEnd, StreamEnd
+from costtrack.metering.stepping import OnItem, Scope, aclose, close, each_async_step_in, each_step_in
 
 Stream = TypeVar("Stream")
 
@@ -40,13 +39,13 @@ def metered_stream(stream: Stream, *, on_chunk: OnItem, on_end: OnEnd, scope: Sc
 
 
 class _Watched:
-    """What both wrappers share: the stream behind them, and its end, told once."""
+    """What both wrappers share: the stream behind them, and its end."""
 
     def __init__(self, stream: Any, on_chunk: OnItem, on_end: OnEnd, scope: AbstractContextManager[object]) -> None:
         self._stream = stream
         self._iterator: Any = None
         self._on_chunk = on_chunk
-        self._on_end: OnEnd | None = on_end
+        self._end = StreamEnd(on_end)
         self._scope = scope
 
     def __getattr__(self, name: str) -> Any:
@@ -58,18 +57,6 @@ class _Watched:
     def __class__(self) -> Any:
         """Of the stream, so that a caller's isinstance holds."""
         return type(self._stream)
-
-    def _end(self, error: BaseException | None) -> Any:
-        on_end, self._on_end = self._on_end, None
-        return on_end(error) if on_end else None
-
-    def __del__(self) -> None:
-        """A stream that nobody finished was used nevertheless. Not on this thread: it may be anywhere in its code."""
-        if self.__dict__.get("_on_end") is None or sys.is_finalizing():
-            return
-        work = self._end(GeneratorExit())
-        if work is not None:
-            run_later(work)
 
 
 class MeteredStream(_Watched):
@@ -85,10 +72,10 @@ class MeteredStream(_Watched):
                     self._iterator = self._stream if hasattr(type(self._stream), "__next__") else iter(self._stream)
                 chunk = next(self._iterator)
         except StopIteration:
-            run_quietly(self._end(None))
+            self._end.tell(None)
             raise
         except BaseException as error:
-            run_quietly(self._end(error))
+            self._end.tell(error)
             raise
         self._on_chunk(chunk)
         return chunk
@@ -99,7 +86,7 @@ class MeteredStream(_Watched):
             with self._scope:
                 close(self._stream)
         finally:
-            run_quietly(self._end(GeneratorExit()))
+            self._end.tell(GeneratorExit())
 
     def __enter__(self) -> MeteredStream:
         if hasattr(self._stream, "__enter__"):
@@ -112,7 +99,7 @@ class MeteredStream(_Watched):
                 return self._stream.__exit__(kind, error, traceback)
             close(self._stream)
         finally:
-            run_quietly(self._end(error or GeneratorExit()))
+            self._end.tell(error or GeneratorExit())
         return None
 
 
@@ -129,10 +116,13 @@ class MeteredAsyncStream(_Watched):
                     self._iterator = self._stream if hasattr(type(self._stream), "__anext__") else aiter(self._stream)
                 chunk = await anext(self._iterator)
         except StopAsyncIteration:
-            await run_quietly_async(self._end(None))
+            await self._end.tell_async(None)
+            raise
+        except GeneratorExit as error:  # this coroutine was dropped with its loop
+            self._end.tell_later(error)
             raise
         except BaseException as error:
-            await run_quietly_async(self._end(error))
+            await self._end.tell_async(error)
             raise
         self._on_chunk(chunk)
         return chunk
@@ -143,7 +133,7 @@ class MeteredAsyncStream(_Watched):
             with self._scope:
                 await aclose(self._stream)
         finally:
-            await run_quietly_async(self._end(GeneratorExit()))
+            await self._end.tell_async(GeneratorExit())
 
     close = aclose
 
@@ -158,5 +148,5 @@ class MeteredAsyncStream(_Watched):
                 return await self._stream.__aexit__(kind, error, traceback)
             await aclose(self._stream)
         finally:
-            await run_quietly_async(self._end(error or GeneratorExit()))
+            await self._end.tell_async(error or GeneratorExit())
         return None

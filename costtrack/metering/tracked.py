@@ -7,7 +7,7 @@ from types import TracebackType
 from typing import Any
 
 from costtrack.exceptions import InvalidUsage
-from costtrack.metering.arguments import CONVERSATION_NAMES, MODEL_NAMES, ArgumentReader
+from costtrack.metering.arguments import CONVERSATION_NAMES, INPUT_NAMES, MODEL_NAMES, ArgumentReader
 from costtrack.metering.attribution import MAX_LENGTHS, GivenAttribution
 from costtrack.metering.call import Call
 from costtrack.metering.cleaning import clean_text
@@ -30,6 +30,8 @@ class TrackedFunction:
         self._given = given.over(GivenAttribution({"endpoint": _name_of(function)}, {}))
         self._conversation = ArgumentReader(function, CONVERSATION_NAMES)
         self._model = ArgumentReader(function, MODEL_NAMES)
+        inputs = [ArgumentReader(function, (name,)) for name in INPUT_NAMES]
+        self._inputs = [reader for reader in inputs if reader.may_find]
 
     def begin(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> TrackedCall:
         """One call begins, with these arguments."""
@@ -44,7 +46,11 @@ class TrackedFunction:
         model = self._model.read(args, kwargs)
         if isinstance(model, str) and model and "model" not in fields:
             fields = {**fields, "model": model}
-        return TrackedCall(Call(fields, given))
+        call = Call(fields, given)
+        inputs = [value for value in (reader.read(args, kwargs) for reader in self._inputs) if value is not None]
+        if inputs:
+            call.set_input(*inputs)
+        return TrackedCall(call)
 
 
 class FunctionScope(AttributionScope):
@@ -91,8 +97,10 @@ class TrackedCall:
 
     def chunk(self, chunk: object) -> None:
         """A chunk of a stream passes; one that comes from a metered call inside tells nothing of this one."""
-        if self._call.is_llm and not self._call.inside.knows(chunk):
-            self._call.observed.chunk(chunk)
+        if self._call.is_llm:
+            self._call.announce()
+            if not self._call.inside.knows(chunk):
+                self._call.observed.chunk(chunk)
 
     def take(self, result: Any) -> tuple[Any, bool]:
         """What the function returned, to be handed on, and whether the call is over; a stream is still to be read."""

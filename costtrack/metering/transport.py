@@ -1,11 +1,14 @@
-"""How events reach the ledger. `inline`: written before the metered call returns, in the caller's transaction."""
+"""How events reach the ledger: by the spool on disk, or `inline`, in the caller's own transaction."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from costtrack.conf import settings
 from costtrack.domain.events import UsageEvent
+from costtrack.metering.attribution import GivenAttribution
+from costtrack.metering.context import given_here
 from costtrack.metering.memory import active_log
 
 if TYPE_CHECKING:
@@ -18,22 +21,45 @@ def submit(event: UsageEvent) -> RecordResult:
 
 
 def submit_all(events: Sequence[UsageEvent]) -> list[RecordResult]:
-    """Record events, one result each in their order; errors of the database are raised.
+    """Record events, one result each in their order: `spooled`, or, written inline, what the ledger made of them.
 
-    Inside a caller's `atomic` block that is a savepoint: whatever fails here leaves the block usable, and what was
-    recorded goes if the block is rolled back. Months without a partition go to the default partition: to create
-    tables would lock out others until the caller's transaction ends.
+    With the spool nothing is raised: what can be neither spooled nor written is in the log, rejected.
     """
     log = active_log()
     if log is not None:
         return log.record(events)
+    if settings.transport == "spool":
+        from costtrack.metering.spooled import spool_events
+
+        return spool_events(events)
+    return record_inline(events)
+
+
+def record_inline(events: Sequence[UsageEvent]) -> list[RecordResult]:
+    """Write events now, over this thread's connection; errors of the database are raised.
+
+    Inside a caller's `atomic` block that is a savepoint: whatever fails here leaves the block usable, and what was
+    recorded goes if the block is rolled back. Months without a partition go to the default partition: to create
+    tables would lock out others until the caller's transaction ends. Subscribers are told after the commit.
+    """
     from django.db import connections, transaction
 
-    from costtrack.conf import settings
     from costtrack.metering.ledger import record_events
+    from costtrack.metering.told import tell_subscribers
 
     alias = settings.database
     if not connections[alias].in_atomic_block:
-        return record_events(events, using=alias, creates_partitions=False)
-    with transaction.atomic(using=alias):
-        return record_events(events, using=alias, creates_partitions=False)
+        results = record_events(events, using=alias, creates_partitions=False)
+    else:
+        with transaction.atomic(using=alias):
+            results = record_events(events, using=alias, creates_partitions=False)
+    transaction.on_commit(lambda: tell_subscribers(events, results), using=alias, robust=True)
+    return results
+
+
+def needs_no_database(given: GivenAttribution | None = None) -> bool:
+    """Whether what is metered here can be recorded on any thread, an event loop's too: it only goes to a file.
+
+    `given` is the attribution of what is recorded, by default the one in force here.
+    """
+    return settings.transport == "spool" and not (given or given_here()).has_lazy

@@ -1,5 +1,6 @@
 """The tables. Who may write which is said in each module; everyone else reads."""
 
+from costtrack.models.installation import Installation
 from costtrack.models.ledger import ResourceUsage, UsageKey
 from costtrack.models.rates import Rate, RateTier
 from costtrack.models.summaries import DailyCostSummary
@@ -8,6 +9,7 @@ from costtrack.models.tenancy import Agent, Membership, Organization, Organizati
 __all__ = [
     "Agent",
     "DailyCostSummary",
+    "Installation",
     "Membership",
     "Organization",
     "OrganizationZone",

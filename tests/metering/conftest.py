@@ -7,12 +7,12 @@ from collections.abc import Iterator
 
 import pytest
 
-from costtrack.metering import memory_log
+from costtrack.testing import capture_usage
 
 
 @pytest.fixture
 def no_stream_left() -> Iterator[None]:
     """Streams that the test dropped are recorded in memory: later they would reach another test's database."""
     yield
-    with memory_log():
+    with capture_usage():
         gc.collect()

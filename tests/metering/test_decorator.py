@@ -13,10 +13,10 @@ from asgiref.sync import async_to_sync
 
 from costtrack.metering.context import attribute
 from costtrack.metering.decorator import track_api_call
-from costtrack.metering.memory import memory_log
 from costtrack.metering.meter import meter
 from costtrack.metering.record import record_api_call, record_usage
 from costtrack.models import ResourceUsage
+from costtrack.testing import capture_usage
 from tests.factories import make_rate
 from tests.metering.responses import chat_completion
 
@@ -138,7 +138,7 @@ def without(text: str) -> None: ...
     ],
 )
 def test_the_conversation_is_found_however_it_is_passed(function: Any, args: Any, kwargs: Any, thread: str) -> None:
-    with memory_log() as log, attribute(thread_id="outer"):
+    with capture_usage() as log, attribute(thread_id="outer"):
         track_api_call("chat")(function)(*args, **kwargs)
     assert log[0].attribution.thread_id == thread
 
@@ -159,7 +159,7 @@ def test_methods_of_every_kind_are_tracked() -> None:
         def ask_static(thread_id: str) -> str:
             return thread_id
 
-    with memory_log() as log:
+    with capture_usage() as log:
         assert (Client().ask("1"), Client.ask_class("2"), Client.ask_static("3")) == ("Client1", "Client2", "3")
     found = [(event.attribution.endpoint, event.attribution.thread_id) for event in log]
     assert found == [("method", "1"), ("class", "2"), ("ask_static", "3")]

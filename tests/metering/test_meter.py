@@ -200,11 +200,12 @@ def test_a_stream_is_watched_as_it_passes() -> None:
     assert row.idempotency_key == f"openai:{RESPONSE_ID}"
 
 
-def test_a_stream_left_early_is_unpriced_not_free() -> None:
+def test_a_stream_left_early_costs_what_arrived_of_it() -> None:
     make_rate()
     with meter("chat", provider="openai") as call:
         for _ in call.observe_stream(ChatStream(chat_chunks())):
             break
     [row] = rows()
-    assert (row.outcome, row.usage_missing, row.cost_usd) == ("success", True, None)
-    assert row.metadata == {"stream": "ended early"}
+    # "Hel" is one token of 4 characters: 15 per million.
+    assert (row.outcome, row.is_estimated, row.cost_usd) == ("success", True, Decimal("0.000015"))
+    assert row.metadata["stream"] == "ended early"

@@ -14,8 +14,8 @@ import pytest
 
 from costtrack.domain.events import UsageEvent
 from costtrack.metering.decorator import track_api_call
-from costtrack.metering.memory import memory_log
 from costtrack.metering.meter import meter
+from costtrack.testing import capture_usage
 from tests.metering.responses import chat_completion
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("no_stream_left")]
@@ -53,7 +53,7 @@ async def inner_async(response: Any) -> Any:
 
 def outer_of(work: Callable[[], Any]) -> list[tuple[str, int]]:
     """What is charged when a tracked function does this work and returns what it gives."""
-    with memory_log() as log:
+    with capture_usage() as log:
         track_api_call("outer")(work)()
     return counted(log)
 
@@ -75,7 +75,7 @@ def test_a_coroutine_function_that_does_neither(body: Any) -> None:
         first, _ = await asyncio.gather(inner_async(body), asyncio.to_thread(inner, Response(5)))
         return first
 
-    with memory_log() as log:
+    with capture_usage() as log:
         asyncio.run(outer())
     assert sorted(counted(log)) == [("inner", 5), ("inner", 1000)]
 
@@ -134,13 +134,13 @@ def test_a_response_that_a_block_inside_observes_is_charged_there() -> None:
         return response
 
     assert outer_of(work) == ONE
-    with memory_log() as log:
+    with capture_usage() as log:
         asyncio.run(track_api_call("outer")(work_async)())
     assert counted(log) == ONE
 
 
 def test_a_block_that_observes_the_response_of_a_tracked_function_adds_no_row() -> None:
-    with memory_log() as log, meter("outer") as call:
+    with capture_usage() as log, meter("outer") as call:
         call.observe(inner(without_id()))
         call.set_usage(input_tokens=7)
     assert counted(log) == ONE
@@ -148,7 +148,7 @@ def test_a_block_that_observes_the_response_of_a_tracked_function_adds_no_row() 
 
 
 def test_a_block_charges_its_own_responses_and_says_nothing_of_them_that_was_said_of_another() -> None:
-    with memory_log() as log, meter("outer") as call:
+    with capture_usage() as log, meter("outer") as call:
         call.observe(Response(1))
         call.observe(inner(Response(2)))
         call.observe(Response(3))
@@ -161,7 +161,7 @@ def test_a_block_charges_its_own_responses_and_says_nothing_of_them_that_was_sai
 @pytest.mark.parametrize("outer_first", [True, False])
 def test_two_blocks_that_observe_one_response_are_one_charge(outer_first: bool) -> None:
     response = without_id()
-    with memory_log() as log, meter("outer") as outer:
+    with capture_usage() as log, meter("outer") as outer:
         with meter("inner") as call:
             if outer_first:
                 outer.observe(response)
@@ -171,7 +171,7 @@ def test_two_blocks_that_observe_one_response_are_one_charge(outer_first: bool) 
 
 
 def test_blocks_one_after_the_other_are_calls_of_their_own() -> None:
-    with memory_log() as log:
+    with capture_usage() as log:
         for _ in range(2):
             with meter("chat") as call:
                 call.observe(without_id())
@@ -181,7 +181,6 @@ def test_blocks_one_after_the_other_are_calls_of_their_own() -> None:
 def test_what_one_thread_meters_is_not_inside_the_function_of_another() -> None:
     barrier = threading.Barrier(4)
     shared = without_id()
-    found: list[str] = []
 
     def work(number: int) -> None:
         @track_api_call(f"outer-{number}")
@@ -192,13 +191,11 @@ def test_what_one_thread_meters_is_not_inside_the_function_of_another() -> None:
             barrier.wait(10)
             return shared
 
-        with memory_log() as log:
-            outer()
-        found.extend(event.attribution.endpoint for event in log)
+        outer()
 
-    with ThreadPoolExecutor(4) as pool:
+    with capture_usage() as log, ThreadPoolExecutor(4) as pool:
         list(pool.map(work, range(4)))
-    assert sorted(found) == ["inner", "inner", "inner", "outer-0"]
+    assert sorted(event.attribution.endpoint for event in log) == ["inner", "inner", "inner", "outer-0"]
 
 
 def test_a_call_after_the_function_is_not_inside_it_and_no_response_is_kept_alive() -> None:
@@ -209,7 +206,7 @@ def test_a_call_after_the_function_is_not_inside_it_and_no_response_is_kept_aliv
         assert kept() is None
         return inner(Response())
 
-    with memory_log() as log:
+    with capture_usage() as log:
         response = outer()
         inner(response)
         gone = ref(response)

@@ -11,10 +11,10 @@ import pytest
 from costtrack.domain.events import UsageEvent
 from costtrack.domain.tokens import TokenUsage
 from costtrack.metering.decorator import track_api_call
-from costtrack.metering.memory import memory_log
 from costtrack.metering.meter import meter
 from costtrack.metering.nested import same_model
 from costtrack.metering.record import record_usage
+from costtrack.testing import capture_usage
 from tests.metering.responses import chat_completion
 
 pytestmark = pytest.mark.django_db
@@ -29,7 +29,7 @@ def counted(events: Iterable[UsageEvent]) -> list[tuple[str, int]]:
 
 def charged_by(work: Callable[[], Any]) -> list[tuple[str, int]]:
     """What is charged when a tracked function does this work and returns what it gives."""
-    with memory_log() as log:
+    with capture_usage() as log:
         track_api_call("outer")(work)()
     return counted(log)
 
@@ -44,10 +44,10 @@ def test_usage_recorded_by_its_figures_inside_is_that_of_the_returned_response(m
         return work()
 
     assert charged_by(work) == ONE
-    with memory_log() as log:
+    with capture_usage() as log:
         asyncio.run(track_api_call("outer")(work_async)())
     assert counted(log) == ONE
-    with memory_log() as log, meter("outer") as call:
+    with capture_usage() as log, meter("outer") as call:
         call.observe(work())
     assert counted(log) == ONE
 
@@ -69,7 +69,7 @@ def test_other_figures_are_another_call(figures: dict[str, Any]) -> None:
 
 
 def test_figures_stand_for_one_response_only() -> None:
-    with memory_log() as log, meter("outer") as call:
+    with capture_usage() as log, meter("outer") as call:
         record_usage(model="test-model", tokens=TokenUsage(input_tokens=1000, output_tokens=100), endpoint="inner")
         call.observe(chat_completion(response_id="chatcmpl-1111111111111111"))
         call.observe(chat_completion())
@@ -107,6 +107,6 @@ def test_a_stream_recorded_by_its_figures_is_charged_once() -> None:
         yield {"model": "test-model", "done": True, "prompt_eval_count": 1000, "eval_count": 100}
         record_usage(model="test-model", input_tokens=1000, output_tokens=100, endpoint="inner")
 
-    with memory_log() as log:
+    with capture_usage() as log:
         list(outer())
     assert counted(log) == ONE

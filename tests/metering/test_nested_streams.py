@@ -12,8 +12,8 @@ import pytest
 from costtrack.domain.events import UsageEvent
 from costtrack.metering.context import attribute, current_attribution
 from costtrack.metering.decorator import track_api_call
-from costtrack.metering.memory import memory_log
 from costtrack.metering.meter import meter
+from costtrack.testing import capture_usage
 from tests.metering.responses import AsyncChatStream, ChatStream, chat_chunks, chat_completion
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("no_stream_left")]
@@ -104,7 +104,7 @@ def test_a_function_that_hands_on_the_chunks_of_a_tracked_stream_adds_no_row(
         yield from outer(inner(chunks))
 
     for function in (wrapped, wrapped_generator):
-        with memory_log() as log:
+        with capture_usage() as log:
             result = function()
             if outer is not last or function is wrapped_generator:
                 list(result)
@@ -116,7 +116,7 @@ def test_a_function_that_hands_on_the_chunks_of_a_tracked_stream_adds_no_row(
 
 @CHUNKS
 def test_a_tracked_generator_that_is_given_to_another_is_charged_once(chunks: list[Any]) -> None:
-    with memory_log() as log:
+    with capture_usage() as log:
         list(track_api_call("outer")(delegated)(generated(chunks)))
     assert charged(log) == ONE
 
@@ -142,10 +142,10 @@ def test_async_streams_too(inner: Callable[[Any], Any], chunks: list[Any]) -> No
                 break
         await reading.aclose()  # type: ignore[attr-defined]
 
-    with memory_log() as log:
+    with capture_usage() as log:
         asyncio.run(main(leaves_early=False))
     assert charged(log) == ONE
-    with memory_log() as log:
+    with capture_usage() as log:
         asyncio.run(main(leaves_early=True))
         gc.collect()
     assert {endpoint for endpoint, *_ in charged(log)} <= {"inner"}
@@ -153,12 +153,13 @@ def test_async_streams_too(inner: Callable[[Any], Any], chunks: list[Any]) -> No
 
 def test_a_stream_left_early_is_the_inner_functions_only() -> None:
     for inner in (generated, returned):
-        with memory_log() as log:
+        with capture_usage() as log:
             stream = track_api_call("outer")(handed_on)(inner(OPENAI))
             reading = track_api_call("outermost")(delegated)(stream)
             next(reading)
             reading.close()  # type: ignore[attr-defined]
-        assert charged(log)[0] == ("inner", 0, True)
+        assert charged(log) == [("inner", 0, False)]
+        assert (log[0].is_estimated, log[0].tokens.output_tokens) == (True, 1)
 
 
 def test_a_function_that_yields_the_responses_of_others_adds_no_row() -> None:
@@ -171,7 +172,7 @@ def test_a_function_that_yields_the_responses_of_others_adds_no_row() -> None:
         yield ask(1)
         yield ask(2)
 
-    with memory_log() as log:
+    with capture_usage() as log:
         list(outer())
     assert charged(log) == [("inner", 1, False), ("inner", 2, False)]
 
@@ -184,7 +185,7 @@ def test_a_stream_of_its_own_after_an_inner_one_is_a_second_row() -> None:
         yield from generated(OLLAMA)
         yield from own
 
-    with memory_log() as log:
+    with capture_usage() as log:
         list(outer())
     assert charged(log) == [*ONE, ("outer", 7, False)]
 
@@ -192,7 +193,7 @@ def test_a_stream_of_its_own_after_an_inner_one_is_a_second_row() -> None:
 @CHUNKS
 @pytest.mark.parametrize("inner", [generated, returned])
 def test_a_block_that_watches_a_tracked_stream_adds_no_row(inner: Any, chunks: list[Any]) -> None:
-    with memory_log() as log, meter("outer") as call:
+    with capture_usage() as log, meter("outer") as call:
         list(call.observe_stream(inner(chunks)))
     assert charged(log) == ONE
 
@@ -204,10 +205,10 @@ def test_a_stream_that_a_block_inside_watches_is_charged_there(chunks: list[Any]
         with meter("inner") as call:
             yield from call.observe_stream(iter(chunks))
 
-    with memory_log() as log:
+    with capture_usage() as log:
         list(outer())
     assert charged(log) == ONE
-    with memory_log() as log, meter("outer") as first, meter("inner") as second:
+    with capture_usage() as log, meter("outer") as first, meter("inner") as second:
         list(second.observe_stream(first.observe_stream(ChatStream(chunks))))
     assert charged(log) == ONE
 
@@ -224,7 +225,7 @@ def test_a_stream_inside_bedrocks_dict_is_charged_once() -> None:
     def converse() -> dict[str, Any]:
         return {"stream": EventStream()}
 
-    with memory_log() as log:
+    with capture_usage() as log:
         assert len(list(track_api_call("outer")(converse)()["stream"])) == 2
     assert charged(log) == ONE
 
@@ -238,7 +239,7 @@ def test_a_block_that_a_suspended_generator_holds_open_neither_hides_a_row_nor_a
             yield None
 
     generator = steps()
-    with memory_log() as log:
+    with capture_usage() as log:
         track_api_call("outer")(lambda: next(generator))()
         with attribute(customer="c-1"):
             next(generator)

@@ -15,10 +15,10 @@ from costtrack.domain.events import CostSource
 from costtrack.domain.tokens import TokenUsage
 from costtrack.exceptions import IdempotencyConflict, InvalidUsage, UnknownOrganization
 from costtrack.metering.context import attribute
-from costtrack.metering.memory import memory_log
 from costtrack.metering.meter import meter
 from costtrack.metering.record import record_api_call, record_usage
 from costtrack.models import ResourceUsage, UsageKey
+from costtrack.testing import capture_usage
 from tests.factories import make_organization, make_rate
 
 pytestmark = pytest.mark.django_db
@@ -153,8 +153,8 @@ def test_a_gpu_job_is_recorded_by_its_seconds_for_an_entity() -> None:
     assert (usage.cost_usd, usage.event.attribution.entity_id) == (Decimal("0.04525"), "12")
 
 
-def test_a_memory_log_takes_everything_that_is_metered_and_the_ledger_nothing() -> None:
-    with memory_log() as log:
+def test_captured_usage_is_everything_that_is_metered_and_the_ledger_gets_nothing() -> None:
+    with capture_usage() as log:
         usage = record_usage(model="gpt-4o", input_tokens=3, cost_usd="0.25", metadata={"temperature": 1})
         with meter("chat", model="gpt-4o") as call:
             call.set_usage(input_tokens=4)

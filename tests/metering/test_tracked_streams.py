@@ -13,8 +13,8 @@ from asgiref.sync import async_to_sync
 
 from costtrack.metering.context import attribute, current_attribution
 from costtrack.metering.decorator import track_api_call
-from costtrack.metering.memory import memory_log
 from costtrack.models import ResourceUsage
+from costtrack.testing import capture_usage
 from tests.factories import make_rate
 from tests.metering.responses import AsyncChatStream, ChatStream, chat_chunks
 
@@ -50,12 +50,14 @@ async def returned_async(stream: Any) -> Any:
 def row_of_stream() -> tuple[Any, ...]:
     row = ResourceUsage.objects.get()
     assert row.endpoint == "stream"
-    return row.outcome, row.usage_missing, row.cost_usd, row.metadata.get("stream", "")
+    assert not row.usage_missing
+    return row.outcome, row.is_estimated, row.cost_usd, row.metadata.get("stream", "")
 
 
 WHOLE = ("success", False, Decimal("0.0045"), "")
-LEFT_EARLY = ("success", True, None, "ended early")
-BROKEN = ("error", True, None, "ended early")
+# "Hel" is one token of 4 characters, "Hello." two: x 15 per million. Nothing is known of the input.
+LEFT_EARLY = ("success", True, Decimal("0.000015"), "ended early")
+BROKEN = ("error", True, Decimal("0.00003"), "ended early")
 
 
 @pytest.fixture(autouse=True)
@@ -75,7 +77,7 @@ def test_a_stream_read_to_its_end_is_priced_by_its_last_chunk(stream: Any) -> No
 
 
 @pytest.mark.parametrize("stream", [lambda: generated(CHUNKS), lambda: returned(ChatStream(CHUNKS))])
-def test_a_stream_closed_early_is_a_success_of_unknown_cost(stream: Any) -> None:
+def test_a_stream_closed_early_is_a_success_of_an_estimated_cost(stream: Any) -> None:
     reading = stream()
     next(reading)
     reading.close()
@@ -86,15 +88,15 @@ def test_a_stream_closed_early_is_a_success_of_unknown_cost(stream: Any) -> None
 @pytest.mark.parametrize(
     "stream", [lambda: generated(CHUNKS[:2], fails=True), lambda: returned(ChatStream(CHUNKS, breaks_after=2))]
 )
-def test_a_stream_that_breaks_is_an_error_of_unknown_cost(stream: Any) -> None:
+def test_a_stream_that_breaks_is_an_error_of_an_estimated_cost(stream: Any) -> None:
     with pytest.raises(ConnectionError, match="the stream broke"):
         list(stream())
     assert row_of_stream() == BROKEN
 
 
-def test_a_whole_stream_without_a_usage_chunk_is_unpriced() -> None:
+def test_a_whole_stream_without_a_usage_chunk_is_estimated() -> None:
     list(returned(ChatStream(chat_chunks(with_usage=False))))
-    assert row_of_stream() == ("success", True, None, "")
+    assert row_of_stream() == ("success", True, Decimal("0.00003"), "")
 
 
 def test_a_generator_that_is_never_read_made_no_call() -> None:
@@ -116,12 +118,12 @@ def test_a_returned_stream_keeps_its_attributes_its_class_and_its_with() -> None
 
 
 def test_a_dropped_stream_is_recorded_too() -> None:
-    with memory_log() as log:
+    with capture_usage() as log:
         stream = returned(ChatStream(CHUNKS))
         next(stream)
         del stream
         gc.collect()
-    assert [(event.usage_missing, event.outcome) for event in log] == [(True, "success")]
+    assert [(event.is_estimated, event.tokens.output_tokens, event.outcome) for event in log] == [(True, 1, "success")]
 
 
 def test_a_stream_inside_bedrocks_dict_is_watched() -> None:
@@ -167,7 +169,7 @@ def test_async_streams_are_watched_to_their_end(stream: Any) -> None:
 
 
 @pytest.mark.parametrize("stream", [lambda: generated_async(CHUNKS), lambda: returned_async(AsyncChatStream(CHUNKS))])
-def test_async_streams_closed_early_are_a_success_of_unknown_cost(stream: Any) -> None:
+def test_async_streams_closed_early_are_a_success_of_an_estimated_cost(stream: Any) -> None:
     async def main() -> None:
         reading = await start(stream())
         await anext(reading)
@@ -177,7 +179,7 @@ def test_async_streams_closed_early_are_a_success_of_unknown_cost(stream: Any) -
     assert row_of_stream() == LEFT_EARLY
 
 
-def test_a_cancelled_async_stream_is_an_error_of_unknown_cost() -> None:
+def test_a_cancelled_async_stream_is_an_error_of_an_estimated_cost() -> None:
     @track_api_call("stream", provider="openai", model="test-model")
     async def endless() -> AsyncIterator[dict[str, Any]]:
         yield CHUNKS[0]
@@ -191,7 +193,7 @@ def test_a_cancelled_async_stream_is_an_error_of_unknown_cost() -> None:
             await task
 
     async_to_sync(main)()
-    assert row_of_stream() == BROKEN
+    assert row_of_stream() == ("error", True, Decimal("0.000015"), "ended early")
 
 
 def test_a_stream_belongs_to_the_scope_in_which_it_was_begun() -> None:
@@ -202,7 +204,7 @@ def test_a_stream_belongs_to_the_scope_in_which_it_was_begun() -> None:
         seen.append(current_attribution().thread_id)
         yield 1
 
-    with memory_log() as log:
+    with capture_usage() as log:
         with attribute(customer="c-9"):
             stream = steps("t-1")
         with attribute(customer="somebody else"):

@@ -77,7 +77,7 @@ def _stage(
     if found is None:
         slug = attribution.organization or settings.default_organization
         unknown = f"Organization {slug!r} does not exist; usage never creates one."
-        return _rejected(event, owners.refused.get(slug, unknown))
+        return _rejected(event, owners.refused.get(slug, unknown), may_succeed_later=True)
     organization_id, zones = found
     metadata = dict(event.metadata)
     project = project_slug(attribution)
@@ -165,5 +165,10 @@ def _recorded(one: StagedUsage) -> RecordResult:
     )
 
 
-def _rejected(event: UsageEvent, reason: str) -> RecordResult:
-    return RecordResult(status=RecordStatus.REJECTED, idempotency_key=event.idempotency_key, reason=reason)
+def _rejected(event: UsageEvent, reason: str, *, may_succeed_later: bool = False) -> RecordResult:
+    return RecordResult(
+        status=RecordStatus.REJECTED,
+        idempotency_key=event.idempotency_key,
+        reason=reason,
+        may_succeed_later=may_succeed_later,
+    )

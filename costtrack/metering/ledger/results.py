@@ -20,6 +20,8 @@ class RecordStatus(StrEnum):
     """Its key was recorded before with other usage: the first record stands."""
     REJECTED = "rejected"
     """It can not be recorded; `reason` says why."""
+    SPOOLED = "spooled"
+    """It is on disk, and will be in the ledger soon."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,3 +36,5 @@ class RecordResult:
     """None while unpriced, and for rejected events."""
     cost_source: CostSource | None = None
     reason: str = ""
+    may_succeed_later: bool = False
+    """Rejected for now: its organization is not there, or not usable, yet."""

@@ -1,0 +1,141 @@
+"""The events of this process on their way to disk: appended under one lock, at once, to the active segment."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from collections.abc import Sequence
+from pathlib import Path
+from uuid import UUID
+
+from costtrack.conf import settings
+from costtrack.domain.events import UsageEvent
+from costtrack.exceptions import CostTrackError
+from costtrack.metering.spool.directory import spool_size
+from costtrack.metering.spool.encoding import encode
+from costtrack.metering.spool.header import HEADER_BYTES, SegmentHeader
+from costtrack.metering.spool.segment import Segment, WrittenSegment
+
+SEGMENT_BYTES = 8 << 20
+"""A segment that would grow past this is left to be booked, and the next one begun."""
+CLEARED_ABOVE_BYTES = 256 << 10
+"""A segment of which all is booked is emptied once it is longer than this."""
+BATCH_EVENTS = 1000
+"""This many wake the flusher; fewer wait for its next round."""
+
+
+class SpoolFull(CostTrackError):
+    """The spool has reached COSTTRACK["SPOOL_MAX_BYTES"]."""
+
+
+class SpoolClosed(CostTrackError):
+    """This spool was stopped; the next one begins."""
+
+
+class Appender:
+    """Appends events, and hands the segments to the flusher, oldest first."""
+
+    def __init__(self, directory: Path, *, address: str) -> None:
+        self.directory = directory
+        self.lock = threading.Lock()
+        """Held while lines are appended or segments change; never while the database is spoken to."""
+        self.wake = threading.Event()
+        """Set when there is a batch for the flusher."""
+        self.spooled = 0
+        """Events appended since the process began."""
+        self.booked = 0
+        """Of those, the ones that are in the ledger or kept elsewhere."""
+        self._address = address
+        self._installation: UUID | None = None
+        self._active: WrittenSegment | None = None
+        self._full: deque[WrittenSegment] = deque()
+        self._max_bytes = settings.spool_max_bytes
+        self._fsync = settings.spool_fsync
+        self._bytes_elsewhere = spool_size(directory).bytes
+        self._is_closed = False
+
+    def append(self, event: UsageEvent) -> None:
+        """Spool one event. Raises SpoolFull or OSError; then nothing of it was written."""
+        self.append_lines(encode(event, time.time_ns() // 1_000_000), 1)
+
+    def append_all(self, events: Sequence[UsageEvent]) -> None:
+        """Spool several by one write: all, or, if it raises, none."""
+        now_ms = time.time_ns() // 1_000_000
+        self.append_lines(b"".join([encode(event, now_ms) for event in events]), len(events))
+
+    def append_lines(self, lines: bytes, count: int) -> None:
+        """Spool `count` encoded lines."""
+        with self.lock:
+            if self._is_closed:
+                raise SpoolClosed
+            active = self._active
+            if active is None or active.length + len(lines) > SEGMENT_BYTES:
+                active = self._next(active)
+            if self._bytes_elsewhere + active.length + len(lines) > self._max_bytes:
+                raise SpoolFull(
+                    f"The spool {self.directory} has reached {self._max_bytes:,} bytes (SPOOL_MAX_BYTES): "
+                    "the database has been away for long, or `manage.py costtrack_doctor` shows what is stuck."
+                )
+            active.append(lines, is_synced=self._fsync == "always")
+            self.spooled += count
+        if self.spooled - self.booked >= BATCH_EVENTS:
+            self.wake.set()
+
+    def segments(self) -> list[WrittenSegment]:
+        """All that hold, or may get, events of this process."""
+        with self.lock:
+            return [*self._full, *([self._active] if self._active else [])]
+
+    def set_installation(self, installation: UUID) -> None:
+        """The flusher has spoken to the database: say in each header whose events these are."""
+        if self._installation != installation:
+            with self.lock:
+                self._installation = installation
+                for segment in [*self._full, *([self._active] if self._active else [])]:
+                    segment.set_installation(installation)
+
+    def tidy(self) -> None:
+        """Remove and empty segments of which all is booked, and see how full the directory is; the flusher does so."""
+        in_all = spool_size(self.directory).bytes
+        with self.lock:
+            active = self._active
+            self._bytes_elsewhere = in_all - (active.length if active else 0)
+            while self._full and self._is_booked(self._full[0]):
+                self._full.popleft().remove()
+            if active and active.length > CLEARED_ABOVE_BYTES and self._is_booked(active):
+                active.clear()
+        if active and self._fsync == "interval" and not self._is_booked(active):
+            active.sync()
+
+    def close(self) -> None:
+        """Let go of all segments; those of which all is booked are deleted, the others are there to be adopted."""
+        with self.lock:
+            self._is_closed = True
+            for segment in [*self._full, *([self._active] if self._active else [])]:
+                if self._is_booked(segment):
+                    segment.remove()
+                else:
+                    segment.close()
+            self._full.clear()
+            self._active = None
+
+    def forget_in_child(self) -> None:
+        """After a fork: the parent's descriptors would keep its lock after its death."""
+        for segment in [*self._full, *([self._active] if self._active else [])]:
+            segment.close()
+
+    def _next(self, active: WrittenSegment | None) -> WrittenSegment:
+        header = SegmentHeader(address=self._address, installation=self._installation)
+        new = WrittenSegment(self.directory, header)
+        if active is not None:
+            active.has_writer = False
+            self._full.append(active)
+            self._bytes_elsewhere += active.length
+            self.wake.set()
+        self._active = new
+        return new
+
+    @staticmethod
+    def _is_booked(segment: Segment) -> bool:
+        return segment.header.offset >= max(HEADER_BYTES, segment.size())

@@ -1,0 +1,152 @@
+"""What can not be booked is kept: one line of JSON in the spool's directory, with the reason, to be retried."""
+
+from __future__ import annotations
+
+import base64
+import fcntl
+import os
+import time
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Self
+
+import orjson
+
+from costtrack.domain.events import UsageEvent
+from costtrack.metering.event_json import event_fields, event_of_fields
+from costtrack.metering.spool.directory import DEAD_LETTERS
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeadLetter:
+    """An event that could not be booked, or the bytes of a line that is damaged, with the reason."""
+
+    reason: str
+    event: UsageEvent | None = None
+    raw: bytes = b""
+    failed_at: datetime | None = None
+    """None = now."""
+
+    def line(self) -> bytes:
+        """Its line in the file; an event's fields by name, so that people can read and mend them."""
+        fields: dict[str, Any] = {"failed_at": self.failed_at or datetime.now(UTC), "reason": self.reason}
+        if self.event is not None:
+            fields["event"] = event_fields(self.event)
+        else:
+            fields["raw"] = base64.b64encode(self.raw).decode()
+        return orjson.dumps(fields, default=str) + b"\n"
+
+    @classmethod
+    def from_line(cls, line: bytes) -> Self:
+        """Read one back. Raises ValueError where the line was mended into something else."""
+        try:
+            fields = orjson.loads(line)
+            event = event_of_fields(fields["event"]) if "event" in fields else None
+            raw = base64.b64decode(fields.get("raw", ""))
+            return cls(
+                reason=str(fields["reason"]),
+                event=event,
+                raw=raw,
+                failed_at=datetime.fromisoformat(fields["failed_at"]),
+            )
+        except (KeyError, TypeError, AttributeError, ArithmeticError) as error:
+            raise ValueError(f"{type(error).__name__}: {error}") from error
+
+
+class DeadLetters:
+    """The file of a spool's directory. Every writer locks it for its one append."""
+
+    def __init__(self, directory: Path) -> None:
+        self.path = directory / DEAD_LETTERS
+        self._directory = directory
+
+    def add(self, letters: Sequence[DeadLetter]) -> None:
+        """Keep them, on the disk before this returns. Raises OSError."""
+        self._append(b"".join(letter.line() for letter in letters))
+
+    def count(self) -> int:
+        """How many there are, those in a retry that was killed among them."""
+        return sum(1 for path in self._files() for _ in _lines(path))
+
+    def reasons(self, most: int = 5) -> list[tuple[str, int]]:
+        """The commonest reasons, with how many letters have each."""
+        counts: Counter[str] = Counter()
+        for path in self._files():
+            for line in _lines(path):
+                try:
+                    counts[str(orjson.loads(line).get("reason", "?"))] += 1
+                except (ValueError, AttributeError):
+                    counts["The line is no JSON object"] += 1
+        return counts.most_common(most)
+
+    @contextmanager
+    def taken(self) -> Iterator[list[bytes]]:
+        """All lines, out of the file; if the block ends well they are gone, else they are found again by the next."""
+        if self.path.exists():
+            with self._locked() as descriptor:
+                if os.fstat(descriptor).st_size:
+                    os.rename(self.path, self.path.with_suffix(f".retry-{time.time_ns()}-{os.getpid()}.jsonl"))
+        taken = []
+        lines: list[bytes] = []
+        for path in self._retried_files():
+            descriptor = os.open(path, os.O_RDWR)
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:  # another retry is at it
+                os.close(descriptor)
+                continue
+            taken.append((path, descriptor))
+            lines += _lines(path)
+        try:
+            yield lines
+            for path, _ in taken:
+                path.unlink(missing_ok=True)
+        finally:
+            for _, descriptor in taken:
+                os.close(descriptor)
+
+    def put_back(self, lines: Sequence[bytes]) -> None:
+        """Keep lines as they are."""
+        self._append(b"".join(line + b"\n" for line in lines))
+
+    def _append(self, data: bytes) -> None:
+        with self._locked() as descriptor:
+            before = os.fstat(descriptor).st_size
+            try:
+                view = memoryview(data)
+                while view:
+                    view = view[os.write(descriptor, view) :]
+                os.fdatasync(descriptor)
+            except OSError:
+                os.ftruncate(descriptor, before)
+                raise
+
+    @contextmanager
+    def _locked(self) -> Iterator[int]:
+        while True:
+            descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX)
+                # A retry may have taken the file away between our open and our lock.
+                if self.path.exists() and os.stat(self.path).st_ino == os.fstat(descriptor).st_ino:
+                    yield descriptor
+                    return
+            finally:
+                os.close(descriptor)
+
+    def _files(self) -> list[Path]:
+        return [path for path in (self.path, *self._retried_files()) if path.exists()]
+
+    def _retried_files(self) -> list[Path]:
+        return sorted(self._directory.glob(f"{self.path.stem}.retry-*.jsonl"))
+
+
+def _lines(path: Path) -> list[bytes]:
+    try:
+        return [line for line in path.read_bytes().split(b"\n") if line.strip()]
+    except FileNotFoundError:
+        return []

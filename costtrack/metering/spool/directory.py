@@ -1,0 +1,84 @@
+"""The spool's directory: private to one user, and refused where that can not be."""
+
+from __future__ import annotations
+
+import os
+import stat
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from django.conf import settings as django_settings
+
+from costtrack.conf import settings
+from costtrack.exceptions import CostTrackError
+
+SEGMENT_SUFFIX = ".segment"
+DEAD_LETTERS = "dead-letters.jsonl"
+
+
+class SpoolUnusable(CostTrackError, OSError):
+    """Events can not be spooled here: the directory is not writable, or not private."""
+
+
+def spool_directory() -> Path:
+    """Where this process spools: COSTTRACK["SPOOL_DIR"], or `.costtrack-spool` in BASE_DIR, or else in the home."""
+    if settings.spool_dir is not None:
+        return Path(settings.spool_dir)
+    base = getattr(django_settings, "BASE_DIR", None)
+    return Path(base or Path.home()) / ".costtrack-spool"
+
+
+def prepared_directory(path: Path) -> Path:
+    """The directory, made if it is not there, with mode 0700. Raises SpoolUnusable with the reason."""
+    try:
+        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        status = path.stat()
+        if status.st_uid not in {os.geteuid(), 0} and os.geteuid() != 0:
+            raise SpoolUnusable(f"{path} belongs to another user (uid {status.st_uid}).")
+        if stat.S_IMODE(status.st_mode) & 0o077:
+            path.chmod(0o700)
+        with tempfile.TemporaryFile(dir=path) as probe:
+            probe.write(b"x")
+        ignore = path / ".gitignore"
+        if not ignore.exists():
+            ignore.write_text("*\n")
+    except SpoolUnusable:
+        raise
+    except OSError as error:
+        raise SpoolUnusable(f"{path} can not be written ({error.strerror or error}).") from error
+    return path
+
+
+def unusable_reason(path: Path) -> str:
+    """Why this user could not spool there, "" if he can; makes nothing: another user may run the checks."""
+    existing = next((one for one in (path, *path.parents) if one.exists()), path)
+    if not existing.is_dir():
+        return f"{existing} is no directory."
+    if not os.access(existing, os.W_OK | os.X_OK):
+        return f"{existing} can not be written by this user (uid {os.geteuid()})."
+    return ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SpoolSize:
+    """What the directory holds."""
+
+    segments: int
+    bytes: int
+
+
+def spool_size(path: Path) -> SpoolSize:
+    """How many segments there are, and the bytes of all files, dead letters included; 0 where there is no directory."""
+    segments = size = 0
+    try:
+        entries = list(os.scandir(path))
+    except OSError:
+        return SpoolSize(segments=0, bytes=0)
+    for entry in entries:
+        try:
+            size += entry.stat(follow_symlinks=False).st_size
+        except OSError:  # gone meanwhile
+            continue
+        segments += entry.name.endswith(SEGMENT_SUFFIX)
+    return SpoolSize(segments=segments, bytes=size)

@@ -1,0 +1,76 @@
+"""Spooling events, and what happens to those that the spool can not take: metering goes on, and says so."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Sequence
+
+from django.db import connections
+
+from costtrack.conf import settings
+from costtrack.domain.events import UsageEvent
+from costtrack.metering import spool
+from costtrack.metering.database_thread import run_on_own_thread
+from costtrack.metering.ledger import RecordResult, RecordStatus
+from costtrack.metering.lost import report_lost
+
+WRITE_SECONDS = 5.0
+"""How long a caller waits at most for an event to be written when there is no spool."""
+REST_SECONDS = 10.0
+"""After a failed write the database is left in peace for so long; events go to the log meanwhile."""
+WARN_SECONDS = 60.0
+
+_rest_until = 0.0
+_warn_at = 0.0
+logger = logging.getLogger("costtrack")
+
+
+def spool_events(events: Sequence[UsageEvent]) -> list[RecordResult]:
+    """On disk when this returns; one result each. Never raises: events with no other place go to the log, whole."""
+    try:
+        if len(events) == 1:
+            spool.append(events[0])
+        else:
+            spool.append_all(events)
+    except (OSError, spool.SpoolFull) as error:
+        return _without_spool(events, error)
+    return [RecordResult(status=RecordStatus.SPOOLED, idempotency_key=event.idempotency_key) for event in events]
+
+
+def _without_spool(events: Sequence[UsageEvent], cause: Exception) -> list[RecordResult]:
+    """Write them at once over the own connection; if that fails too, into the log, whole and counted."""
+    global _rest_until, _warn_at
+    running = spool.running()
+    if running is not None:
+        running.counters.add(overflows=len(events))
+    now = time.monotonic()
+    if now >= _warn_at:
+        _warn_at = now + WARN_SECONDS
+        logger.error("Usage can not be spooled, and is written to the database at once: %s", cause)
+    if now < _rest_until:
+        return _lost(events, f"{cause} The database did not take it a moment ago either.")
+    try:
+        return _written(events)
+    except Exception as error:  # the boundary: the call that was metered must not fail; the event is in the log
+        _rest_until = time.monotonic() + REST_SECONDS
+        return _lost(events, f"{cause} Nor could it be written at once: {type(error).__name__}: {error}")
+
+
+def _written(events: Sequence[UsageEvent]) -> list[RecordResult]:
+    from costtrack.metering.transport import record_inline
+
+    connection = connections[settings.database]
+    if connection.vendor == "sqlite" and connection.in_atomic_block:
+        # SQLite has one writer, and that is this caller: another connection would wait for it in vain.
+        return record_inline(events)
+    return run_on_own_thread(lambda: record_inline(events)).result(WRITE_SECONDS)
+
+
+def _lost(events: Sequence[UsageEvent], reason: str) -> list[RecordResult]:
+    for event in events:
+        report_lost(event, reason)
+    return [
+        RecordResult(status=RecordStatus.REJECTED, idempotency_key=event.idempotency_key, reason=reason)
+        for event in events
+    ]
