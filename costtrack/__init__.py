@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from costtrack.exceptions import (
         BooksDisagree,
         CostTrackError,
+        FlushInTransaction,
         IdempotencyConflict,
         InvalidCorrection,
         InvalidUsage,
@@ -23,8 +24,10 @@ if TYPE_CHECKING:
     from costtrack.metering.context import attribute
     from costtrack.metering.corrections import adjust_usage, void_usage
     from costtrack.metering.decorator import track_api_call
+    from costtrack.metering.flushing import flush
     from costtrack.metering.meter import meter
     from costtrack.metering.record import record_api_call, record_usage
+    from costtrack.metering.subscribers import subscribe, unsubscribe
     from costtrack.pricing.api import calculate_cost, calculate_cost_breakdown, estimate_cost, get_model_pricing
 
 __version__ = "0.1.0"
@@ -32,6 +35,7 @@ __version__ = "0.1.0"
 __all__ = [
     "BooksDisagree",
     "CostTrackError",
+    "FlushInTransaction",
     "IdempotencyConflict",
     "InvalidCorrection",
     "InvalidUsage",
@@ -43,11 +47,14 @@ __all__ = [
     "calculate_cost",
     "calculate_cost_breakdown",
     "estimate_cost",
+    "flush",
     "get_model_pricing",
     "meter",
     "record_api_call",
     "record_usage",
+    "subscribe",
     "track_api_call",
+    "unsubscribe",
     "void_usage",
 ]
 
@@ -57,11 +64,14 @@ _MODULES = {
     "calculate_cost": "costtrack.pricing.api",
     "calculate_cost_breakdown": "costtrack.pricing.api",
     "estimate_cost": "costtrack.pricing.api",
+    "flush": "costtrack.metering.flushing",
     "get_model_pricing": "costtrack.pricing.api",
     "meter": "costtrack.metering.meter",
     "record_api_call": "costtrack.metering.record",
     "record_usage": "costtrack.metering.record",
+    "subscribe": "costtrack.metering.subscribers",
     "track_api_call": "costtrack.metering.decorator",
+    "unsubscribe": "costtrack.metering.subscribers",
     "void_usage": "costtrack.metering.corrections",
 }
 """Where a name is that is no exception."""

@@ -73,6 +73,11 @@ KEY_RULES: dict[str, KeyRule] = {
         expected='"spool" or "inline"',
         accepts=lambda value: value in ("spool", "inline"),
     ),
+    "DATABASE": KeyRule(
+        id="costtrack.E005",
+        expected="an alias of DATABASES",
+        accepts=_is_database_alias,
+    ),
     "SPOOL_DIR": KeyRule(
         id="costtrack.E013",
         expected="None, or the absolute path of a directory",
@@ -87,11 +92,6 @@ KEY_RULES: dict[str, KeyRule] = {
         id="costtrack.E015",
         expected='"never", "interval" (once a second) or "always" (each event)',
         accepts=lambda value: value in ("never", "interval", "always"),
-    ),
-    "DATABASE": KeyRule(
-        id="costtrack.E005",
-        expected="an alias of DATABASES",
-        accepts=_is_database_alias,
     ),
     "ORGANIZATION_RESOLVER": KeyRule(
         id="costtrack.E006",

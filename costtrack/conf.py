@@ -27,8 +27,12 @@ DEFAULTS: dict[str, Any] = {
 class Settings:
     """Live, typed access to `django.conf.settings.COSTTRACK`."""
 
+    def __init__(self) -> None:
+        self.defaults = dict(DEFAULTS)
+        """What holds for keys that are not set; a test run has others (`costtrack.testing.isolation`)."""
+
     def _get(self, key: str) -> Any:
-        return getattr(django_settings, "COSTTRACK", {}).get(key, DEFAULTS[key])
+        return getattr(django_settings, "COSTTRACK", {}).get(key, self.defaults[key])
 
     @property
     def default_organization(self) -> str:

@@ -70,6 +70,16 @@ class IdempotencyConflict(CostTrackError):
         )
 
 
+class FlushInTransaction(CostTrackError):
+    """`flush` was called inside a transaction on SQLite, where nobody else can write until that ends."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "flush() inside an open transaction on SQLite would wait for itself: the database has one writer, and that "
+            "is this transaction. Call it after the `atomic` block; in a test, use django_db(transaction=True)."
+        )
+
+
 class InvalidCorrection(CostTrackError, ValueError):
     """A void or an adjustment is not allowed, e.g. it takes back more than was recorded."""
 

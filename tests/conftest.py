@@ -42,3 +42,9 @@ def no_rates_in_memory() -> Iterator[None]:
     forget_rates()
     yield
     forget_rates()
+
+
+@pytest.fixture(autouse=True)
+def nothing_lost_yet(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Count lost events from 0 in each test: one that loses some on purpose makes no other test's health bad."""
+    monkeypatch.setattr("costtrack.metering.lost._failures", 0)

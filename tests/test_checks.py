@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -82,8 +83,11 @@ def test_a_key_like_no_other_is_an_error_that_lists_the_keys(key: object) -> Non
 
 BAD_VALUES: list[tuple[str, str, list[Any]]] = [
     ("DEFAULT_ORGANIZATION", "costtrack.E003", ["", "with space", "a/b", "ü", "a\n", "x" * 101, None, 7]),
-    ("TRANSPORT", "costtrack.E004", ["", "INLINE", "spool", None, True]),
+    ("TRANSPORT", "costtrack.E004", ["", "INLINE", "redis", None, True]),
     ("DATABASE", "costtrack.E005", ["", "replica", None, ["default"]]),
+    ("SPOOL_DIR", "costtrack.E013", ["", "spool", "./spool", 7, True]),
+    ("SPOOL_MAX_BYTES", "costtrack.E014", [0, -1, (1 << 20) - 1, 2.0**30, "1073741824", None, True]),
+    ("SPOOL_FSYNC", "costtrack.E015", ["", "ALWAYS", "often", None, True]),
     ("ORGANIZATION_RESOLVER", "costtrack.E006", ["", "nodots", "no.such.module", "math.no_such", "math.pi", len, 7]),
     ("RATE_CACHE_SECONDS", "costtrack.E007", [-1, -0.1, float("nan"), float("inf"), "2", None, True]),
     ("MAX_PROJECTS", "costtrack.E008", [0, -1, 10.0, "10", None, True]),
@@ -133,7 +137,13 @@ def test_every_key_is_shown_refusing_something() -> None:
         ("DEFAULT_ORGANIZATION", "Acme_2-x"),
         ("DEFAULT_ORGANIZATION", "x" * 100),
         ("TRANSPORT", "inline"),
+        ("TRANSPORT", "spool"),
         ("DATABASE", "default"),
+        ("SPOOL_DIR", None),
+        ("SPOOL_DIR", "/var/lib/site/spool"),
+        ("SPOOL_DIR", Path("/var/lib/site/spool")),
+        ("SPOOL_MAX_BYTES", 1 << 20),
+        ("SPOOL_FSYNC", "interval"),
         ("ORGANIZATION_RESOLVER", None),
         ("ORGANIZATION_RESOLVER", "os.path.join"),
         ("RATE_CACHE_SECONDS", 0),
@@ -150,8 +160,27 @@ def test_a_value_at_the_edge_of_its_range_is_accepted(key: str, value: object) -
 
 
 def test_several_mistakes_are_all_reported() -> None:
-    with override_settings(COSTTRACK={"TRANSPORT": "spool", "MAX_AGENTS": 0, "NOPE": 1}):
+    with override_settings(COSTTRACK={"TRANSPORT": "post", "MAX_AGENTS": 0, "NOPE": 1}):
         assert ids() == ["costtrack.E002", "costtrack.E004", "costtrack.E009"]
+
+
+def test_a_spool_that_can_not_be_written_is_a_warning_that_says_why(tmp_path: Path) -> None:
+    no_directory = tmp_path / "file"
+    no_directory.write_text("")
+    with override_settings(COSTTRACK={"TRANSPORT": "spool", "SPOOL_DIR": no_directory / "spool"}):
+        (message,) = messages()
+    assert message.id == "costtrack.W002"
+    assert message.msg == f"The spool can not be used: {no_directory} is no directory."
+    assert message.hint is not None
+    assert 'COSTTRACK["SPOOL_DIR"]' in message.hint
+    with override_settings(COSTTRACK={"TRANSPORT": "inline", "SPOOL_DIR": no_directory / "spool"}):
+        assert messages() == []
+
+
+def test_a_spool_that_is_not_there_yet_is_fine_and_the_check_makes_nothing(tmp_path: Path) -> None:
+    with override_settings(COSTTRACK={"TRANSPORT": "spool", "SPOOL_DIR": tmp_path / "a" / "b"}):
+        assert messages() == []
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_times_without_zones_are_an_error() -> None:

@@ -18,7 +18,7 @@ README = Path(__file__).parent.parent / "README.md"
 def test_each_key_has_a_property_that_gives_its_default(key: str) -> None:
     assert isinstance(getattr(Settings, key.lower()), property)
     with override_settings(COSTTRACK={}):
-        assert getattr(settings, key.lower()) == DEFAULTS[key]
+        assert getattr(Settings(), key.lower()) == DEFAULTS[key]
 
 
 def test_no_property_is_without_a_key() -> None:
@@ -32,6 +32,9 @@ def test_no_property_is_without_a_key() -> None:
         ("DEFAULT_ORGANIZATION", "acme"),
         ("TRANSPORT", "inline"),
         ("DATABASE", "costs"),
+        ("SPOOL_DIR", "/var/lib/site/spool"),
+        ("SPOOL_MAX_BYTES", 1 << 20),
+        ("SPOOL_FSYNC", "always"),
         ("ORGANIZATION_RESOLVER", "site.organizations.resolve"),
         ("RATE_CACHE_SECONDS", 0.5),
         ("MAX_PROJECTS", 3),
@@ -43,14 +46,14 @@ def test_no_property_is_without_a_key() -> None:
 def test_a_changed_key_is_seen_at_once(key: str, value: object) -> None:
     with override_settings(COSTTRACK={key: value}):
         assert getattr(settings, key.lower()) == value
-    assert getattr(settings, key.lower()) == DEFAULTS[key]
+    assert getattr(settings, key.lower()) == settings.defaults[key]
 
 
 def test_a_site_without_the_setting_gets_the_defaults() -> None:
     with override_settings():
         del django_settings.COSTTRACK
         assert settings.default_organization == "default"
-        assert settings.transport == "inline"
+        assert Settings().transport == "spool"
 
 
 def test_the_readme_has_a_row_for_each_key_with_its_default() -> None:

@@ -23,6 +23,9 @@ PROMISED = {
     "calculate_cost_breakdown",
     "estimate_cost",
     "get_model_pricing",
+    "flush",
+    "subscribe",
+    "unsubscribe",
 }
 ERRORS = {
     name

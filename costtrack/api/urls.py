@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from django.urls import re_path
 
-from costtrack.api import views
+from costtrack.api import health, views
 
 app_name = "costtrack_api"
 
@@ -23,4 +23,5 @@ urlpatterns = [
     re_path(r"^report/monthly/?\Z", views.MonthlyReportView.as_view(), name="report-monthly"),
     re_path(r"^entity/(?P<entity_type>[^/]+)/?\Z", views.EntityTypeView.as_view(), name="entity-type"),
     re_path(r"^entity/(?P<entity_type>[^/]+)/(?P<entity_id>.+?)/?\Z", views.EntityView.as_view(), name="entity"),
+    re_path(r"^health/?\Z", health.HealthView.as_view(), name="health"),
 ]

@@ -11,7 +11,7 @@ from typing import Any
 
 from django.conf import settings as django_settings
 
-from costtrack.conf import DEFAULTS
+from costtrack.conf import settings
 
 AFTER_A_TEST_SECONDS = 2.0
 """For how long the spool may go on to write when its test is over: nobody asks for the outcome any more."""
@@ -29,8 +29,8 @@ class IsolatedRun:
         """Change the defaults, and the settings as they are now."""
         self.spool_dir = Path(tempfile.mkdtemp(prefix="costtrack-test-spool-"))
         ours = {"TRANSPORT": "inline", "SPOOL_DIR": str(self.spool_dir)}
-        self._defaults = {key: DEFAULTS[key] for key in ours if key in DEFAULTS}
-        DEFAULTS.update({key: ours[key] for key in self._defaults})
+        self._defaults = dict(settings.defaults)
+        settings.defaults.update(ours)
         given = getattr(django_settings, "COSTTRACK", None)
         self._given: dict[str, Any] | None = None
         if isinstance(given, dict) and not ours.keys().isdisjoint(given):
@@ -45,7 +45,7 @@ class IsolatedRun:
 
     def end(self) -> None:
         """Give the defaults and the settings back, and remove the directory."""
-        DEFAULTS.update(self._defaults)
+        settings.defaults.update(self._defaults)
         if self._given is not None:
             django_settings.COSTTRACK = self._given
         shutil.rmtree(self.spool_dir, ignore_errors=True)

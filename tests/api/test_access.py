@@ -27,6 +27,7 @@ PATHS = {
     "report-monthly": "report/monthly",
     "entity-type": "entity/job",
     "entity": "entity/job/1",
+    "health": "health",
 }
 
 

@@ -34,6 +34,7 @@ settings.configure(
     INSTALLED_APPS=["django.contrib.auth", "django.contrib.contenttypes", "costtrack"],
     DATABASES={"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": sys.argv[1]}},
     USE_TZ=True,
+    COSTTRACK={"SPOOL_DIR": sys.argv[1] + ".spool"},
 )
 import django
 django.setup()
@@ -43,6 +44,7 @@ call_command("migrate", verbosity=0)
 work()
 with metered as call:
     call.set_usage(input_tokens=1)
+assert costtrack.flush()
 from costtrack.models import ResourceUsage
 rows = ResourceUsage.objects.order_by("id").values_list("endpoint", "thread_id", "agent__slug", "input_tokens")
 print(list(rows))

@@ -14,8 +14,12 @@ from costtrack.management.demo.flush import flush_demo
 from costtrack.management.demo.live import call_live
 from costtrack.management.demo.traffic import play
 from costtrack.management.demo.world import create_organizations, finish_organizations
-from costtrack.metering import failures
+from costtrack.metering.flushing import flush
+from costtrack.metering.health import unrecorded_here
 from costtrack.metering.partitions import create_partitions
+
+FLUSH_SECONDS = 120.0
+"""How long the demo waits for its last calls to be booked."""
 
 
 class DemoFailed(CostTrackError):
@@ -32,13 +36,17 @@ def run_demo(
     """
     # Outside of the transactions, which metering shares and where it never creates tables.
     create_partitions(days.days(), using=using)
-    lost_before = failures()
+    lost_before = unrecorded_here()
     try:
         with transaction.atomic(using=using):
             create_organizations(using=using)
         play(days, seed=seed, now=now, using=using, on_day=on_day)
         call_live(seed)
-        if lost := failures() - lost_before:
+        if not flush(FLUSH_SECONDS):
+            raise DemoFailed(
+                "The database did not take all calls in two minutes; `manage.py costtrack_doctor` says why."
+            )
+        if lost := unrecorded_here() - lost_before:
             raise DemoFailed(f"{lost} call(s) could not be recorded; the log says why.")
         folded = fold_pending(using=using)
         if differences := verify_books(using=using):
@@ -49,6 +57,7 @@ def run_demo(
             )
         finish_organizations(using=using)
     except BaseException:
+        flush(FLUSH_SECONDS)  # else what is still spooled would look for the organizations that are removed now
         flush_demo(using=using)
         raise
     return folded

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from random import Random
@@ -11,6 +12,7 @@ from zoneinfo import ZoneInfo
 from django.db import transaction
 
 from costtrack import attribute
+from costtrack.conf import settings
 from costtrack.domain.periods import DayRange, start_of_day
 from costtrack.management.demo.moment import Moment
 from costtrack.management.demo.workload import Workload
@@ -38,10 +40,13 @@ def days_until(today: date, *, days: int) -> DayRange:
 
 
 def play(days: DayRange, *, seed: int, now: datetime, using: str, on_day: Callable[[date], None]) -> None:
-    """Meter all traffic of those days, the last of which is today, in the order of time; a transaction a day."""
+    """Meter all traffic of those days, the last of which is today, in the order of time.
+
+    Inline, that is a transaction a day; the spool's flusher has transactions of its own.
+    """
     for day in days.days():
         on_day(day)
-        with transaction.atomic(using=using):
+        with transaction.atomic(using=using) if settings.transport == "inline" else nullcontext():
             for occasion in occasions_of(day, days=days, seed=seed, now=now):
                 _act(occasion)
 

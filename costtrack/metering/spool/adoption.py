@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import time
 from collections.abc import Collection, Iterator
 from contextlib import suppress
@@ -16,29 +17,53 @@ ABANDONED_SECONDS = 3600
 """A hidden file of this age was left by a process that was killed while it made a segment; no event is in it."""
 
 _unreadable: set[Path] = set()
+_adopted: set[Segment] = set()
+"""The segments that this process is booking for dead ones now."""
 logger = logging.getLogger("costtrack")
 
 
 def orphans(directory: Path, *, installation: UUID, address: str, but: Collection[Path]) -> Iterator[Segment]:
-    """Segments of this installation that nobody writes any more, oldest first, each locked: close or remove it."""
-    for path in sorted(directory.glob(f"*{SEGMENT_SUFFIX}")):
-        if path in but:
-            continue
-        try:
-            segment = adopted(path)
-        except PermissionError:  # another user's; his processes adopt it
-            continue
-        except (OSError, ValueError) as error:
-            if path not in _unreadable:
-                _unreadable.add(path)
-                logger.error("The segment %s is left alone: %s", path, error)
-            continue
-        if segment is None:
-            continue
-        if segment.header.belongs_to(installation, address):
-            yield segment
-        else:
-            segment.close()
+    """Segments of this installation that nobody writes any more, oldest first, each locked: close or remove it.
+
+    Those that were locked are looked at once more at the end: a look at the spool's state locks them for a moment.
+    """
+    paths = [path for path in sorted(directory.glob(f"*{SEGMENT_SUFFIX}")) if path not in but]
+    for _ in range(2):
+        locked = []
+        for path in paths:
+            segment = _adopted_if_free(path)
+            if segment is None:
+                locked.append(path)
+            elif segment.header.belongs_to(installation, address):
+                _adopted.add(segment)
+                try:
+                    yield segment
+                finally:
+                    _adopted.discard(segment)
+            else:
+                segment.close()
+        paths = locked
+
+
+def _adopted_if_free(path: Path) -> Segment | None:
+    try:
+        return adopted(path)
+    except PermissionError:  # another user's; his processes adopt it
+        return None
+    except (OSError, ValueError) as error:
+        if path not in _unreadable:
+            _unreadable.add(path)
+            logger.error("The segment %s is left alone: %s", path, error)
+        return None
+
+
+def _forget_in_child() -> None:
+    """After a fork: the parent books them, and its locks must end with it."""
+    while _adopted:
+        _adopted.pop().close()
+
+
+os.register_at_fork(after_in_child=_forget_in_child)
 
 
 def remove_abandoned(directory: Path) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from django.core.exceptions import ImproperlyConfigured
@@ -19,7 +19,10 @@ from costtrack.metering.recorded import RecordedUsage, recorded_usage
 from costtrack.metering.spool.counters import Counters
 from costtrack.metering.spool.dead_letters import DeadLetter, DeadLetters
 from costtrack.metering.spool.encoding import DamagedRecord, SpooledEvent
+from costtrack.metering.spool.segment import Segment
 
+BATCH_EVENTS = 1000
+"""The most events of one transaction; longer ones hold the counters' locks too long."""
 PATIENCE_SECONDS = 600
 """For so long an event waits for its organization, which a transaction may still have to commit."""
 
@@ -43,6 +46,11 @@ class Booked:
     dead_letters: int
     waiting: int
 
+    @property
+    def records(self) -> int:
+        """How many lines that were."""
+        return len(self.recorded) + self.duplicates + self.dead_letters + self.waiting
+
 
 class Booker:
     """Books batches; what the ledger refuses is kept with its reason before `book` returns."""
@@ -63,7 +71,7 @@ class Booker:
 
     def book(self, events: Sequence[SpooledEvent], damaged: Sequence[DamagedRecord] = ()) -> Booked:
         """Book them. Raises BookingDelayed if the database is away: then some may be booked, a later try finds them."""
-        results = self._results([one.event for one in events])
+        results = self.results([one.event for one in events])
         recorded: list[RecordedUsage] = []
         waiting: list[SpooledEvent] = []
         letters = [DeadLetter(reason=damage.reason, raw=damage.raw) for damage in damaged]
@@ -74,7 +82,7 @@ class Booker:
                 recorded.append(recorded_usage(spooled.event, result))
             elif result.status is RecordStatus.DUPLICATE:
                 duplicates += 1
-            elif result.may_succeed_later and spooled.spooled_ms > patient_from_ms:
+            elif result.may_succeed_later and _is_later(spooled.spooled_ms, patient_from_ms):
                 waiting.append(spooled)
             else:
                 conflicts += result.status is RecordStatus.CONFLICT
@@ -92,8 +100,18 @@ class Booker:
         )
         return Booked(recorded=recorded, duplicates=duplicates, dead_letters=len(letters), waiting=len(waiting))
 
-    def _results(self, events: Sequence[UsageEvent]) -> list[RecordResult]:
-        """One result per event; an event that makes the whole batch fail is found by halving it."""
+    def book_segment(self, segment: Segment) -> Iterator[Booked]:
+        """Book a segment from where booking has come to up to its present end; raises as `book`.
+
+        Each batch is marked as booked in the segment before it is given.
+        """
+        while (batch := segment.read(BATCH_EVENTS)).records:
+            booked = self.book(batch.events, batch.damaged)
+            segment.set_booked(batch.end)
+            yield booked
+
+    def results(self, events: Sequence[UsageEvent]) -> list[RecordResult]:
+        """One result per event; an event that makes the whole batch fail is found by halving it. Raises as `book`."""
         if not events:
             return []
         try:
@@ -106,7 +124,7 @@ class Booker:
                 key = events[0].idempotency_key
                 return [RecordResult(status=RecordStatus.REJECTED, idempotency_key=key, reason=_one_line(error))]
         middle = len(events) // 2
-        return self._results(events[:middle]) + self._results(events[middle:])
+        return self.results(events[:middle]) + self.results(events[middle:])
 
     def _keep(self, letters: Sequence[DeadLetter]) -> None:
         logger.error(
@@ -134,6 +152,11 @@ def is_of_the_database(error: BaseException) -> bool:
     if sqlstate is None:  # SQLite; or PostgreSQL did not answer at all
         return isinstance(error, OperationalError)
     return sqlstate[:2] in _OF_THE_DATABASE
+
+
+def _is_later(spooled_ms: object, than_ms: int) -> bool:
+    """Of what other code wrote there, a damage that no checksum shows, nothing is: else it would stop all others."""
+    return type(spooled_ms) is int and spooled_ms > than_ms
 
 
 def _one_line(error: BaseException) -> str:

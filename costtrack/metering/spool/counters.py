@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import logging
 import os
 import threading
@@ -12,6 +11,8 @@ from pathlib import Path
 
 import orjson
 
+from costtrack.metering.spool.file_lock import locked
+
 COUNTERS_FILE = "counters.json"
 NAMES = ("recorded", "duplicates", "conflicts", "dead_letters", "damaged_lines", "overflows", "flush_errors")
 """recorded: charged. duplicates: were charged before. conflicts: of the dead letters, those whose key was used before
@@ -19,6 +20,8 @@ for other usage. dead_letters: kept in the dead-letter file since counting began
 checksum did not match or that were cut off. overflows: events that the spool could not take, and that went another
 way. flush_errors: failed attempts to write to the database."""
 
+LOCK_SECONDS = 0.1
+"""For so long the file is waited for; what could not be added is added with the next."""
 _BYTES = 1024
 
 logger = logging.getLogger("costtrack")
@@ -31,6 +34,8 @@ class Counters:
         self._path = directory / COUNTERS_FILE
         self._lock = threading.Lock()
         self._here = dict.fromkeys(NAMES, 0)
+        self._unwritten = dict.fromkeys(NAMES, 0)
+        """Of those, what the file does not have yet."""
 
     def add(self, **counts: int) -> None:
         """Count; a file that can not be written is no reason to stop."""
@@ -40,11 +45,13 @@ class Counters:
         with self._lock:
             for name, count in counts.items():
                 self._here[name] += count
+                self._unwritten[name] += count
             try:
                 with _locked(self._path) as descriptor:
                     known = _read(descriptor)
-                    total = {name: known.get(name, 0) + counts.get(name, 0) for name in NAMES}
+                    total = {name: known.get(name, 0) + self._unwritten[name] for name in NAMES}
                     os.pwrite(descriptor, orjson.dumps(total).ljust(_BYTES), 0)
+                self._unwritten = dict.fromkeys(NAMES, 0)
             except OSError as error:
                 logger.debug("The counters %s can not be written: %s", self._path, error)
 
@@ -65,8 +72,8 @@ class Counters:
 def _locked(path: Path) -> Iterator[int]:
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
-        yield descriptor
+        with locked(descriptor, within_seconds=LOCK_SECONDS):
+            yield descriptor
     finally:
         os.close(descriptor)
 

@@ -8,7 +8,7 @@ import os
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,6 +19,10 @@ import orjson
 from costtrack.domain.events import UsageEvent
 from costtrack.metering.event_json import event_fields, event_of_fields
 from costtrack.metering.spool.directory import DEAD_LETTERS
+from costtrack.metering.spool.file_lock import locked
+
+LOCK_SECONDS = 5.0
+"""For so long the file is waited for, of which every writer needs milliseconds; then a file of its own will do."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,54 +93,50 @@ class DeadLetters:
         if self.path.exists():
             with self._locked() as descriptor:
                 if os.fstat(descriptor).st_size:
-                    os.rename(self.path, self.path.with_suffix(f".retry-{time.time_ns()}-{os.getpid()}.jsonl"))
-        taken = []
-        lines: list[bytes] = []
-        for path in self._retried_files():
-            descriptor = os.open(path, os.O_RDWR)
-            try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:  # another retry is at it
-                os.close(descriptor)
-                continue
-            taken.append((path, descriptor))
-            lines += _lines(path)
-        try:
-            yield lines
-            for path, _ in taken:
+                    os.rename(self.path, self._aside())
+        with ExitStack() as held:
+            taken = [path for path in self._retried_files() if held.enter_context(_kept_from_others(path))]
+            yield [line for path in taken for line in _lines(path)]
+            for path in taken:
                 path.unlink(missing_ok=True)
-        finally:
-            for _, descriptor in taken:
-                os.close(descriptor)
 
     def put_back(self, lines: Sequence[bytes]) -> None:
         """Keep lines as they are."""
         self._append(b"".join(line + b"\n" for line in lines))
 
     def _append(self, data: bytes) -> None:
-        with self._locked() as descriptor:
-            before = os.fstat(descriptor).st_size
-            try:
-                view = memoryview(data)
-                while view:
-                    view = view[os.write(descriptor, view) :]
-                os.fdatasync(descriptor)
-            except OSError:
-                os.ftruncate(descriptor, before)
-                raise
+        try:
+            with self._locked() as descriptor:
+                _write_whole(descriptor, data)
+        except BlockingIOError:
+            self._put_aside(data)
+
+    def _put_aside(self, data: bytes) -> None:
+        path = self._aside()
+        hidden = path.with_name(f".{path.name}.new")  # until it is whole, or a retry could take it half
+        descriptor = os.open(hidden, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_APPEND, 0o600)
+        try:
+            _write_whole(descriptor, data)
+            os.rename(hidden, path)
+        finally:
+            os.close(descriptor)
 
     @contextmanager
     def _locked(self) -> Iterator[int]:
         while True:
             descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
             try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX)
-                # A retry may have taken the file away between our open and our lock.
-                if self.path.exists() and os.stat(self.path).st_ino == os.fstat(descriptor).st_ino:
-                    yield descriptor
-                    return
+                with locked(descriptor, within_seconds=LOCK_SECONDS):
+                    # A retry may have taken the file away between our open and our lock.
+                    if self.path.exists() and os.stat(self.path).st_ino == os.fstat(descriptor).st_ino:
+                        yield descriptor
+                        return
             finally:
                 os.close(descriptor)
+
+    def _aside(self) -> Path:
+        """A new name for letters that are not in the file: the next retry takes them, too."""
+        return self.path.with_suffix(f".retry-{time.time_ns()}-{os.getpid()}.jsonl")
 
     def _files(self) -> list[Path]:
         return [path for path in (self.path, *self._retried_files()) if path.exists()]
@@ -150,3 +150,37 @@ def _lines(path: Path) -> list[bytes]:
         return [line for line in path.read_bytes().split(b"\n") if line.strip()]
     except FileNotFoundError:
         return []
+
+
+@contextmanager
+def _kept_from_others(path: Path) -> Iterator[bool]:
+    """Whether no other retry has had the file; then none has it meanwhile."""
+    try:
+        descriptor = os.open(path, os.O_RDWR)
+    except FileNotFoundError:
+        yield False
+        return
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            is_ours = path.exists()
+        except BlockingIOError:
+            is_ours = False
+        yield is_ours
+    finally:
+        os.close(descriptor)
+
+
+def _write_whole(descriptor: int, data: bytes) -> None:
+    """Append it and bring it to the disk; raises OSError, and then nothing of it stays."""
+    before = os.fstat(descriptor).st_size
+    if before and os.pread(descriptor, 1, before - 1) != b"\n":
+        data = b"\n" + data  # whoever wrote there was killed in the middle of a line
+    try:
+        view = memoryview(data)
+        while view:
+            view = view[os.write(descriptor, view) :]
+        os.fdatasync(descriptor)
+    except OSError:
+        os.ftruncate(descriptor, before)
+        raise

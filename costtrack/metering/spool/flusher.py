@@ -12,7 +12,7 @@ from django.db import Error as DatabaseError
 from django.db import connections
 
 from costtrack.metering.spool.adoption import orphans, remove_abandoned
-from costtrack.metering.spool.appender import BATCH_EVENTS, Appender
+from costtrack.metering.spool.appender import Appender
 from costtrack.metering.spool.booking import Booker, BookingDelayed
 from costtrack.metering.spool.counters import Counters
 from costtrack.metering.spool.installation import installation_uuid
@@ -157,12 +157,10 @@ class Flusher:
 
     def _book(self, segment: Segment, *, counted: bool = False) -> None:
         """Book a segment to its present end. `counted`: its events are this process's own."""
-        while (batch := segment.read(BATCH_EVENTS)).records:
-            booked = self._booker.book(batch.events, batch.damaged)
-            segment.set_booked(batch.end)
+        for booked in self._booker.book_segment(segment):
             self.last_flush_at = time.time()
             if counted:
-                self._appender.booked += batch.records
+                self._appender.booked += booked.records
             with self._round_done:
                 self._round_done.notify_all()
             deliver(booked.recorded)

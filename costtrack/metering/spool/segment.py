@@ -49,8 +49,8 @@ class Segment:
     def read(self, most: int) -> Batch:
         """At most `most` lines from where booking has come to."""
         start = self.header.offset
-        data = os.pread(self._descriptor, CHUNK_BYTES, start)
-        while b"\n" not in data and (more := os.pread(self._descriptor, CHUNK_BYTES, start + len(data))):
+        data = self._bytes_from(start)
+        while b"\n" not in data and (more := self._bytes_from(start + len(data))):
             data += more
         events: list[SpooledEvent] = []
         damaged: list[DamagedRecord] = []
@@ -94,6 +94,9 @@ class Segment:
         if self._descriptor >= 0:
             os.close(self._descriptor)
             self._descriptor = -1
+
+    def _bytes_from(self, position: int) -> bytes:
+        return os.pread(self._descriptor, CHUNK_BYTES, position)
 
     def _set_header(self, header: SegmentHeader) -> None:
         os.pwrite(self._descriptor, header.encoded(), 0)
@@ -147,6 +150,10 @@ class WrittenSegment(Segment):
         if self._append_to >= 0:
             os.close(self._append_to)
             self._append_to = -1
+
+    def _bytes_from(self, position: int) -> bytes:
+        # Not past what was appended whole: the lines of a write that failed half-way are cut off again.
+        return os.pread(self._descriptor, max(0, min(CHUNK_BYTES, self.length - position)), position)
 
     def _write(self, data: bytes, *, at: int = 0) -> None:
         written = os.write(self._append_to, data)

@@ -1,0 +1,56 @@
+"""The health endpoint."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import costtrack
+from costtrack.metering import spool
+from costtrack.metering.spool.dead_letters import DeadLetter, DeadLetters
+from tests.factories import make_event, make_organization, make_rate
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def test_it_is_for_those_who_may_read_costs(client: Any) -> None:
+    assert client.get("/api/costs/health").status_code == 403
+
+
+def test_the_figures_of_a_healthy_site_and_503_once_there_is_a_dead_letter(
+    admin_client: Any, tmp_path: Path, settings: Any
+) -> None:
+    settings.COSTTRACK = {"TRANSPORT": "spool", "SPOOL_DIR": tmp_path / "spool"}
+    make_rate()
+    make_organization()
+    try:
+        costtrack.record_usage(organization="acme", provider="openai", model="test-model", input_tokens=1)
+        assert costtrack.flush(10)
+        answer = admin_client.get("/api/costs/health")
+        assert (answer.status_code, answer["Cache-Control"]) == (200, "no-store")
+        body = answer.json()
+        assert (body["status"], body["problems"], body["transport"]) == ("ok", [], "spool")
+        assert body["counters"] == {
+            "recorded": 1,
+            "duplicates": 0,
+            "conflicts": 0,
+            "dead_letters": 0,
+            "damaged_lines": 0,
+            "overflows": 0,
+            "flush_errors": 0,
+        }
+        assert body["counters_of_this_process"] == {
+            **body["counters"],
+            "lost": body["counters_of_this_process"]["lost"],
+        }
+        assert body["spool"]["segments"] == {"live": 1, "orphaned": 0, "foreign": 0, "unreadable": 0}
+        assert (body["spool"]["unflushed_bytes"], body["spool"]["oldest_unflushed_seconds"]) == (0, 0.0)
+        DeadLetters(tmp_path / "spool").add([DeadLetter(reason="rejected: because", event=make_event())])
+        answer = admin_client.get("/api/costs/health/")
+        assert answer.status_code == 503
+        assert answer.json()["status"] == "degraded"
+        assert "rejected: because" in answer.json()["problems"][0]
+    finally:
+        spool.stop(5.0)
