@@ -5,15 +5,16 @@ from __future__ import annotations
 import re
 from bisect import bisect_right
 from collections.abc import Iterator
+from string import ascii_letters
 
 CARD = "[redacted: card number]"
 SHORTEST, LONGEST = 13, 19
 SHORTEST_GROUP, MOST_GROUPS = 3, 6
 UUID_LENGTH = 36
 
-_RUN = re.compile(r"[0-9](?:[ \xa0-]?[0-9]){12,}+")
-_GROUP = re.compile(r"[0-9]+")
-_UUID = re.compile(r"[0-9A-Fa-f]{8}-(?:[0-9A-Fa-f]{4}-){3}[0-9A-Fa-f]{12}")
+_RUN = re.compile(r"(?=[0-9]{3})[0-9](?:[ \xa0-]?[0-9]){12,}+")
+_GROUP_OR_UUID = re.compile(r"[0-9A-Fa-f]{8}-(?:[0-9A-Fa-f]{4}-){3}[0-9A-Fa-f]{12}|([0-9]+)")
+_IN_WORDS = frozenset(ascii_letters + "_")
 _DOUBLED = str.maketrans("0123456789", "0246813579")
 
 # The schemes' first digits, as six-digit ranges, and lengths (ISO/IEC 7812; Wikipedia, "Payment card number", read
@@ -85,11 +86,11 @@ def _card_at(text: str, groups: list[tuple[int, int]], number: int) -> int:
 
 def _free_groups(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:
     """The groups of digits from `start` to `end` that are no part of a word, a decimal number or a UUID."""
-    first, last = max(start - UUID_LENGTH, 0), end + UUID_LENGTH
-    uuids = [found.span() for found in _UUID.finditer(text, first, last)] if "-" in text[first:last] else []
-    for group in _GROUP.finditer(text, start, end):
-        before, after = text[max(group.start() - 1, 0) : group.start()], text[group.end() : group.end() + 2]
-        is_part = before.isalpha() or before in ("_", ".") or after[:1].isalpha() or after[:1] == "_"
-        is_part = is_part or (after[:1] == "." and after[1:].isdigit())
-        if not is_part and not any(at < group.end() and group.start() < to for at, to in uuids):
-            yield group.span()
+    for found in _GROUP_OR_UUID.finditer(text, max(start - UUID_LENGTH, 0), end + UUID_LENGTH):
+        if not found[1] or found.start() < start or found.end() > end:
+            continue
+        before, after = text[max(found.start() - 2, 0) : found.start()], text[found.end() : found.end() + 2]
+        is_in_word = before[-1:] in _IN_WORDS or after[:1] in _IN_WORDS
+        is_decimal = (before[-1:] == "." and before[:1].isdigit()) or (after[:1] == "." and after[1:].isdigit())
+        if not is_in_word and not is_decimal:
+            yield found.span(1)

@@ -8,9 +8,12 @@ import operator
 import re
 from collections.abc import Mapping
 from enum import Enum
+from functools import lru_cache
 from uuid import UUID
 
 from costtrack.exceptions import InvalidUsage
+from costtrack.metering.metadata_names import Told, told_by
+from costtrack.metering.redaction import redact_text, text_under
 
 MAX_TAGS = 50
 MAX_TAG_KEY = 100
@@ -34,6 +37,12 @@ def clean_text(field: str, value: object, max_length: int) -> str:
         # Only the head can survive; a text of 10 MB is not worth two passes.
         text = _UNSAFE.sub("", _BREAKS.sub(" ", text[: 4 * max_length + 1000]))
     return text.strip()[:max_length].rstrip()
+
+
+def redacted_text(field: str, value: object, max_length: int) -> str:
+    """As `clean_text`, with notes in place of secrets, e-mail addresses and card numbers."""
+    # Cut after it is redacted, lest half a secret stays that is not known as one any more.
+    return redact_text(clean_text(field, value, 4 * max_length))[:max_length].rstrip()
 
 
 def text_of(field: str, value: object) -> str:
@@ -80,9 +89,10 @@ def hashed_key(value: object) -> str:
 
 
 def clean_tags(value: object) -> dict[str, str]:
-    """Tags as texts: at most 50, keys of at most 100 characters, values of at most 200.
+    """Tags as texts without secrets: at most 50, keys of at most 100 characters, values of at most 200.
 
-    Raises InvalidUsage if `value` is no mapping.
+    Under a name such as `prompt` a single word stays, as the label that it is. Raises InvalidUsage if `value` is no
+    mapping.
     """
     if not value:
         return {}
@@ -90,10 +100,21 @@ def clean_tags(value: object) -> dict[str, str]:
         raise InvalidUsage("tags", type(value).__name__, "a mapping of names to texts")
     tags: dict[str, str] = {}
     for key, text in value.items():
-        name = clean_text("tags", key, MAX_TAG_KEY)
+        name, told = _tag_name(key) if type(key) is str and len(key) <= MAX_TAG_KEY else _tag_name.__wrapped__(key)
         if name and (len(tags) < MAX_TAGS or name in tags):
-            tags[name] = clean_text(f"tags[{name}]", text, MAX_TAG_VALUE)
+            if told is Told.NOTHING:
+                tags[name] = redacted_text(f"tags[{name}]", text, MAX_TAG_VALUE)
+            else:
+                tags[name] = text_under(told, clean_text(f"tags[{name}]", text, MAX_TAG_VALUE))
     return tags
+
+
+@lru_cache(maxsize=1024)
+def _tag_name(key: object) -> tuple[str, Told]:
+    """A tag's key as it is stored, and what it tells of the tag's value."""
+    name = redacted_text("tags", key, MAX_TAG_KEY)
+    told = told_by(name)
+    return name, Told.PERHAPS_CONTENT if told is Told.CONTENT else told
 
 
 def whole_number(field: str, value: object) -> int:

@@ -11,7 +11,7 @@ from costtrack.domain.events import Outcome, ResourceType
 from costtrack.domain.money import COST_PLACES, MAX_COST_USD, parse_decimal, parse_usd, round_cost
 from costtrack.domain.tokens import TOKEN_FIELDS, TokenUsage
 from costtrack.exceptions import InvalidUsage
-from costtrack.metering.cleaning import clean_text, whole_number
+from costtrack.metering.cleaning import clean_text, redacted_text, whole_number
 
 T = TypeVar("T")
 
@@ -46,7 +46,7 @@ class FieldCheck:
     def note(self, field: str, error: Exception) -> None:
         """Remember that a field was left out."""
         text = str(error) if isinstance(error, InvalidUsage) else f"{field}: {type(error).__name__}"
-        self.problems.append(clean_text("problem", text, 200))
+        self.problems.append(redacted_text("problem", text, 200))
 
 
 def clean_time(value: object, *, now: datetime, max_future_seconds: int) -> datetime:
@@ -101,8 +101,8 @@ def clean_outcome(value: object) -> str:
 
 
 def clean_error_message(value: object) -> str:
-    """What an error said, in one line of at most 500 characters."""
-    return clean_text("error_message", value, MAX_ERROR_MESSAGE)
+    """What an error said, in one line of at most 500 characters without secrets."""
+    return redacted_text("error_message", value, MAX_ERROR_MESSAGE)
 
 
 def clean_tier(value: object) -> str:

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 
 from costtrack.domain.events import UsageEvent
 from costtrack.metering.event_json import event_json, json_line
+from costtrack.metering.redaction import redact_text
 
 logger = logging.getLogger("costtrack")
 
@@ -28,5 +29,5 @@ def report_lost(event: UsageEvent | None, reason: str, details: Mapping[str, obj
     global _failures
     with _lock:
         _failures += 1
-    line = event_json(event) if event is not None else json_line(dict(details or {}))
+    line = event_json(event) if event is not None else redact_text(json_line(dict(details or {})))
     logger.error("Usage could not be recorded: %s Event: %s", " ".join(reason.split()), line)

@@ -22,17 +22,18 @@ _WORDS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+")
 
 _SECRETS = frozenset(
     """
-    password passwords passwd pwd passphrase passcode secret secrets credential credentials authorization auth cookie
-    cookies jwt bearer session csrf xsrf apikey apikeys apitoken authtoken accesstoken refreshtoken sessiontoken
-    bearertoken idtoken csrftoken xsrftoken accesskey secretkey privatekey clientsecret setcookie xapikey sessionid
-    phpsessid jsessionid csrfmiddlewaretoken
+    pwd passphrase passcode credential credentials authorization auth cookie cookies jwt bearer session csrf xsrf
+    apitoken authtoken accesstoken refreshtoken sessiontoken bearertoken idtoken csrftoken xsrftoken accesskey secretkey
+    privatekey setcookie sessionid phpsessid jsessionid csrfmiddlewaretoken cvv cvc
     """.split()
 )
 """Secret as a name's last word."""
+_SECRET_ENDINGS = ("password", "passwords", "passwd", "secret", "secrets", "apikey", "apikeys")
+"""Secret as its end: `dbpassword`."""
 _KEY_OWNERS = frozenset(
     """
     api access secret private signing encryption master ssh deploy account auth service license subscription aws azure
-    openai anthropic gemini mistral groq
+    openai anthropic gemini mistral groq cohere openrouter stripe github
     """.split()
 )
 """What stands before `key` or `keys` where it opens something; a cache key or a public key does not."""
@@ -40,7 +41,7 @@ _PLAIN_TOKENS = frozenset(
     """
     max min first last next prev previous page continuation per stop start end eos bos eot pad unk mask sep cls
     special input output prompt completion total cached cache reasoning thinking text audio image new each single avg
-    mean average vocab byte word sub unit draft
+    mean average vocab byte word sub unit draft n num number ctx context limit remaining
     """.split()
 )
 """`max_token`, `time_to_first_token`, `eos_token`: what a model counts, or where a page begins."""
@@ -48,7 +49,7 @@ _TOKEN_OWNERS = frozenset({"access", "refresh", "auth", "bearer", "csrf", "oauth
 """What stands before the plural where it means secrets and no count."""
 _TRAILING = frozenset(
     """
-    value values text string str raw plain hash header pem json base64 b64 encoded old new
+    value values text string str raw plain header pem json base encoded old new confirm confirmation
     """.split()
 )
 """`password_plain`, `api_key_value`: still the secret itself."""
@@ -70,24 +71,14 @@ _BEFORE_CONTENT = (
     frozenset(
         """
     user assistant developer human ai bot agent model llm gen genai chat raw full original final first last latest
-    current new previous initial negative positive search rewritten formatted rendered tool function entity traceloop
-    langfuse openai anthropic few shot example examples
+    current new previous initial negative positive search rewritten formatted rendered tool function call entity
+    traceloop langfuse openai anthropic few shot example examples
     """.split()
     )
     | _CONTENTS
     | _PERHAPS_CONTENTS
 )
 """`user_prompt`, `gen_ai.input.messages`: still what a model read or wrote; `error_message`, `help_text` are not."""
-
-
-def is_secret_name(name: str) -> bool:
-    """Whether a value of that name is a secret: `password`, `x-api-key`, `clientSecret`; not `max_tokens`."""
-    return told_by(name) is Told.SECRET
-
-
-def is_content_name(name: str) -> bool:
-    """Whether prompts or completions travel under that name: `messages`, `system_prompt`; not `prompt_version`."""
-    return told_by(name) in (Told.CONTENT, Told.PERHAPS_CONTENT)
 
 
 @lru_cache(maxsize=1024)
@@ -97,35 +88,38 @@ def told_by(name: str) -> Told:
     if _is_secret(words):
         return Told.SECRET
     words = [word for word in words if not word.isdigit()]
+    if len(words) > 1 and words[-1] in ("value", "values"):  # OpenInference's `input.value`
+        return Told.NOTHING if _told_of_content(words[:-1]) is Told.NOTHING else Told.CONTENT
+    return _told_of_content(words)
+
+
+def _told_of_content(words: list[str]) -> Told:
     if not words or not _BEFORE_CONTENT.issuperset(words[:-1]):
         return Told.NOTHING
     last = words[-1]
     if last in _CONTENTS:
         return Told.CONTENT
     if last in _PERHAPS_CONTENTS:
-        return Told.PERHAPS_CONTENT if len(words) == 1 or last == "system" else Told.CONTENT
-    if len(words) == 1:
-        return Told.NOTHING
-    if last == "template":
-        return Told.PERHAPS_CONTENT
-    return Told.CONTENT if last in ("value", "values") else Told.NOTHING  # OpenInference's `input.value`
+        return Told.PERHAPS_CONTENT if len(words) == 1 or last in ("system", "template") else Told.CONTENT
+    return Told.NOTHING
 
 
 def _is_secret(words: list[str]) -> bool:
-    while len(words) > 1 and (words[-1] in _TRAILING or words[-1].isdigit()):
-        words = words[:-1]
+    end = len(words)
+    while end > 1 and (words[end - 1] in _TRAILING or words[end - 1].isdigit()):
+        end -= 1
     if not words:
         return False
-    last = words[-1]
-    before = words[-2] if len(words) > 1 else ""
+    last = words[end - 1]
+    before = words[end - 2] if end > 1 else ""
     if last in ("key", "keys"):
         return before in _KEY_OWNERS
     if last == "hash":
         return before in ("password", "passwd", "pwd")
     if last == "id":
-        return words[-3:-1] == ["access", "key"]
+        return before == "key" and words[end - 3 : end - 2] == ["access"]
     if last == "token":
         return before not in _PLAIN_TOKENS
     if last == "tokens":
         return before in _TOKEN_OWNERS
-    return last in _SECRETS
+    return last in _SECRETS or last.endswith(_SECRET_ENDINGS)
