@@ -12,6 +12,7 @@ from costtrack.domain.events import CostSource, ResourceType, UsageKind
 from costtrack.domain.money import EXACT, MAX_COST_USD, parse_decimal, round_cost
 from costtrack.domain.tokens import MAX_TOKENS, TOKEN_FIELDS, TokenUsage
 from costtrack.exceptions import IdempotencyConflict, InvalidCorrection, InvalidUsage
+from costtrack.metering.booked_row import booked_usage_id
 from costtrack.metering.cleaning import clean_key
 from costtrack.metering.database_thread import run_sync
 from costtrack.metering.ledger import append_correction, mark_rates_used
@@ -27,13 +28,14 @@ Correctable = ResourceUsage | RecordedUsage | int
 def void_usage(usage: Correctable, *, reason: str, using: str | None = None) -> ResourceUsage:
     """Take back all of a usage, its adjustments included; the new row.
 
-    `usage` is what `record_usage` gave, a ledger row, or its id; `reason` is stored. Raises InvalidCorrection if the
-    row is no usage, is void already, or does not exist.
+    `usage` is what `record_usage` gave, a ledger row, or its id; `reason` is stored. One that is still in the spool is
+    booked first. Raises InvalidCorrection if the row is no usage, is void already, or does not exist.
     """
     return run_sync(lambda: _void(usage, reason, using or settings.database))
 
 
 def _void(usage: Correctable, reason: str, alias: str) -> ResourceUsage:
+    usage = _booked(usage, alias)
     with transaction.atomic(using=alias):
         original, corrections = locked_with_corrections(usage, using=alias)
         rows = [original, *corrections]
@@ -89,6 +91,7 @@ def _adjust(
     key: str,
     alias: str,
 ) -> ResourceUsage:
+    usage = _booked(usage, alias)
     with transaction.atomic(using=alias):
         original, corrections = locked_with_corrections(usage, using=alias)
         rows = [original, *corrections]
@@ -107,6 +110,11 @@ def _adjust(
             return first
         _check_net([*rows, adjustment])
         return append_correction(adjustment, using=alias)
+
+
+def _booked(usage: Correctable, alias: str) -> Correctable:
+    """What was recorded a moment ago may still be in the spool."""
+    return booked_usage_id(usage, using=alias) if isinstance(usage, RecordedUsage) else usage
 
 
 def price_again(

@@ -16,6 +16,7 @@ from costtrack.exceptions import FlushInTransaction
 from costtrack.metering import spool
 from costtrack.metering.spool import booking, flusher
 from costtrack.metering.spool.header import HEADER_BYTES, read_header
+from costtrack.metering.spool.running import _here
 from costtrack.models import Installation, Organization, ResourceUsage
 from tests.factories import make_organization, make_rate
 from tests.metering.spool.spooling import CALL, hold_up_the_flusher, segments, wait_until
@@ -162,7 +163,7 @@ def test_events_that_a_stopped_process_left_are_booked_by_the_next(spool_dir: Pa
     running.flusher._thread.join(10)
     costtrack.record_usage(**CALL)
     running.appender.close()
-    spool.running.__globals__["_running"] = None
+    _here().running = None
     left = ResourceUsage.objects.count()
     assert left < 2
     costtrack.record_usage(**CALL)
@@ -241,3 +242,18 @@ def test_a_coroutine_spools_too() -> None:
     assert asyncio.run(_metered()) == "spooled"
     assert costtrack.flush(10)
     assert ResourceUsage.objects.get().cost_usd == Decimal("0.0045")
+
+
+def test_usage_that_is_still_in_the_spool_can_be_corrected() -> None:
+    usage = costtrack.record_usage(**CALL)
+    row = costtrack.adjust_usage(usage, reason="invoice", cost_usd="-0.0005")
+    assert ResourceUsage.objects.get(id=row.corrects_id).idempotency_key == usage.event.idempotency_key
+    costtrack.void_usage(usage, reason="test")
+    assert sum(row.cost_usd for row in ResourceUsage.objects.all()) == 0
+
+
+def test_usage_that_never_reached_the_ledger_can_not_be_corrected(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(booking, "PATIENCE_SECONDS", 0)
+    usage = costtrack.record_usage(**{**CALL, "organization": "mistyped"})
+    with pytest.raises(costtrack.InvalidCorrection, match=r"is not in the ledger: it still waits in the spool, or is"):
+        costtrack.void_usage(usage, reason="test")

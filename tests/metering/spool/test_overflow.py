@@ -12,6 +12,7 @@ from django.db import transaction
 
 import costtrack
 from costtrack.metering import spool
+from costtrack.metering.spool.running import _here
 from costtrack.models import ResourceUsage
 from tests.factories import make_organization, make_rate
 from tests.metering.spool.spooling import CALL, hold_up_the_flusher, wait_until
@@ -30,13 +31,13 @@ def test_an_unwritable_directory_is_written_around_with_a_loud_word(
 ) -> None:
     (tmp_path / "file").write_text("")
     settings.COSTTRACK = {"TRANSPORT": "spool", "SPOOL_DIR": tmp_path / "file" / "spool"}
-    monkeypatch.setitem(spool.running.__globals__, "_unusable_until", 0.0)
+    monkeypatch.setattr(_here(), "unusable_until", 0.0)
     monkeypatch.setattr("costtrack.metering.spooled._warn_at", 0.0)
     usage = costtrack.record_usage(**CALL)
     assert (usage.status, ResourceUsage.objects.get().cost_usd) == ("recorded", Decimal("0.0045"))
     assert "The spool can not be used" in caplog.text
     assert "is written to the database at once" in caplog.text
-    monkeypatch.setitem(spool.running.__globals__, "_unusable_until", 0.0)
+    monkeypatch.setattr(_here(), "unusable_until", 0.0)
 
 
 def test_a_full_spool_writes_at_once_with_a_loud_word_and_a_counter(
