@@ -68,10 +68,13 @@ class Booker:
         self._counters = counters
         self._dead_letters = dead_letters
         self._wait = wait
+        self._attempted: set[int] = set()
+        """Ledger ids of attempts that failed: if one landed after all, its events are told as recorded."""
 
     def book(self, events: Sequence[SpooledEvent], damaged: Sequence[DamagedRecord] = ()) -> Booked:
         """Book them. Raises BookingDelayed if the database is away: then some may be booked, a later try finds them."""
         results = self.results([one.event for one in events])
+        self._attempted.clear()
         recorded: list[RecordedUsage] = []
         waiting: list[SpooledEvent] = []
         letters = [DeadLetter(reason=damage.reason, raw=damage.raw) for damage in damaged]
@@ -115,7 +118,7 @@ class Booker:
         if not events:
             return []
         try:
-            return record_events(events, using=self._using, creates_partitions=True)
+            return record_events(events, using=self._using, creates_partitions=True, attempted=self._attempted)
         except Exception as error:  # whatever one event provokes must not keep the others out of the ledger
             if is_of_the_database(error):
                 raise BookingDelayed(_one_line(error)) from error

@@ -14,6 +14,7 @@ from django.db import OperationalError, connection, connections, transaction
 import costtrack
 from costtrack.exceptions import FlushInTransaction
 from costtrack.metering import spool
+from costtrack.metering.ledger import record
 from costtrack.metering.spool import booking, flusher
 from costtrack.metering.spool.header import HEADER_BYTES, read_header
 from costtrack.metering.spool.running import _here
@@ -229,6 +230,38 @@ def test_while_the_database_refuses_everything_usage_waits_and_the_error_is_coun
     told = [record.message for record in caplog.records if record.name == "costtrack"]
     assert sum("Usage can not be booked now" in one for one in told) == 1  # once, not with every attempt
     assert sum("reaches the database again" in one for one in told) == 1
+
+
+def test_subscribers_are_told_once_what_landed_although_the_answer_to_its_commit_was_lost(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    real = record.write_staged
+    lost = ["the answer to the first commit"]
+
+    def commit_and_lose_the_answer(*args: Any, **kwargs: Any) -> Any:
+        results = real(*args, **kwargs)
+        if lost:
+            lost.clear()
+            raise OperationalError("server closed the connection unexpectedly")
+        return results
+
+    told: list[str] = []
+    callback = costtrack.subscribe(lambda usage: told.append(usage.event.idempotency_key))
+    monkeypatch.setattr(flusher, "FIRST_DELAY_SECONDS", 0.01)
+    monkeypatch.setattr(record, "write_staged", commit_and_lose_the_answer)
+    try:
+        costtrack.record_usage(**CALL, idempotency_key="a")
+        costtrack.record_usage(**CALL, idempotency_key="a")  # still a duplicate, of itself
+        assert costtrack.flush(10)
+        costtrack.record_usage(**CALL, idempotency_key="a")
+        assert costtrack.flush(10)
+    finally:
+        costtrack.unsubscribe(callback)
+    assert (told, lost, ResourceUsage.objects.count()) == (["a"], [], 1)
+    running = spool.running()
+    assert running is not None
+    counted = running.counters.in_this_process()
+    assert (counted["recorded"], counted["duplicates"]) == (1, 2)
 
 
 async def _metered() -> str:
