@@ -6,15 +6,17 @@ Django refuses the ORM on an event loop's thread. The work then goes to the thre
 
 from __future__ import annotations
 
+import _thread
 import asyncio
 import logging
 import os
 import threading
 from collections.abc import Callable
-from concurrent.futures import Executor, Future, ThreadPoolExecutor
-from contextvars import copy_context
-from functools import cache
-from typing import Any, TypeVar
+from concurrent.futures import Executor, Future, wait
+from contextvars import Context, copy_context
+from functools import partial
+from queue import SimpleQueue
+from typing import Any, Protocol, TypeVar
 
 from asgiref.sync import AsyncToSync, sync_to_async
 
@@ -70,40 +72,62 @@ async def run_async(work: Callable[[], T]) -> T | None:
     return await asyncio.shield(task)
 
 
-def run_quietly(work: Callable[[], None] | None) -> None:
+class Work(Protocol):
+    """What is left to do after a call."""
+
+    @property
+    def needs_no_database(self) -> bool:
+        """Whether it may be done on any thread, an event loop's too: it only appends to a file."""
+
+    def __call__(self) -> None:
+        """Do it."""
+
+
+def run_quietly(work: Work | None) -> None:
     """`run_sync` after a call, where nothing may raise: what cannot be waited for is done later."""
     if work is None:
         return
     try:
-        run_sync(work)
+        if work.needs_no_database:
+            work()
+        else:
+            run_sync(work)
     except Exception as error:  # the boundary: metering never breaks a completed call
         logger.warning("Usage is still being recorded: %s %s", type(error).__name__, error)
 
 
-async def run_quietly_async(work: Callable[[], None] | None) -> None:
-    """`run_async` after a call, where nothing may raise but a cancellation."""
+async def run_quietly_async(work: Work | None) -> None:
+    """`run_async` after a call, where nothing may raise but a cancellation; not awaited where that is not needed."""
     if work is None:
         return
     try:
-        await run_async(work)
+        if work.needs_no_database:
+            work()
+        else:
+            await run_async(work)
     except Exception as error:  # the same
         logger.warning("Usage is still being recorded: %s %s", type(error).__name__, error)
 
 
 def run_later(work: Callable[[], object]) -> None:
-    """`work()` on a thread of our own, at the latest when the interpreter exits; does not wait."""
-    run_on_own_thread(work)
+    """`work()` on a thread of our own, at the latest when the interpreter exits; does not wait.
+
+    Finalizers may call it: the garbage collector runs them anywhere, on any thread.
+    """
+    done = run_on_own_thread(work)
+    if _here().is_exiting and not _here().is_this_thread:  # nobody else waits for it any more
+        wait([done], LONGEST_WAIT_SECONDS)
 
 
 def run_on_own_thread(work: Callable[[], T]) -> Future[T]:
-    """`work()` on a thread of our own, with connections of its own."""
-    return _own_thread().submit(copy_context().run, _with_own_connections, work)
+    """`work()` on a thread of our own, with connections of its own. Raises RuntimeError where no thread can start."""
+    return _here().submit(partial(_with_own_connections, work))
 
 
 def close_own_connections(timeout_seconds: float = LONGEST_WAIT_SECONDS) -> None:
     """Close the connections of our own thread, if it ever ran, after what it was given so far."""
-    if _own_thread.cache_info().currsize:
-        _own_thread().submit(_close_all).result(timeout_seconds)
+    if _here().is_started:
+        _here().submit(_close_all).result(timeout_seconds)
 
 
 def _close_all() -> None:
@@ -113,18 +137,83 @@ def _close_all() -> None:
 
 
 def wait_for_later(timeout_seconds: float = LONGEST_WAIT_SECONDS) -> None:
-    """Wait until all that `run_later` was given so far is done; it is done in order."""
-    if _own_thread.cache_info().currsize:
-        _own_thread().submit(lambda: None).result(timeout_seconds)
+    """Wait until all that `run_later` was given so far is done; it is done in order. Raises TimeoutError."""
+    if _here().is_started:
+        _here().submit(lambda: None).result(timeout_seconds)
 
 
-@cache
-def _own_thread() -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(max_workers=1, thread_name_prefix="costtrack")
+def finish_later(timeout_seconds: float = LONGEST_WAIT_SECONDS) -> None:
+    """The same when the process ends; from then on `run_later` waits itself."""
+    wait_for_later(timeout_seconds)
+    _here().is_exiting = True
 
 
-# In a forked child the thread is gone, and its executor would wait for it for ever.
-os.register_at_fork(after_in_child=_own_thread.cache_clear)
+class _OwnThread:
+    """A daemon thread that does what it is given, in order.
+
+    Nothing here waits for a lock: the garbage collector may drop a stream in the middle of a `submit`, and the stream's
+    finalizer submits, too. So no ThreadPoolExecutor, whose `submit` holds one, nor a threading.Thread, whose `start`
+    waits for the thread to run; a SimpleQueue is made to be put on by finalizers.
+    """
+
+    def __init__(self) -> None:
+        self._queue: SimpleQueue[Callable[[], None]] = SimpleQueue()
+        self._started = threading.Lock()
+        """Taken for ever by who starts the thread."""
+        self._ident = 0
+        self.is_exiting = False
+
+    @property
+    def is_started(self) -> bool:
+        """Whether it ever got work."""
+        return self._started.locked()
+
+    @property
+    def is_this_thread(self) -> bool:
+        """Whether it is the caller."""
+        return self._ident == threading.get_ident()
+
+    def submit(self, work: Callable[[], T]) -> Future[T]:
+        """Have `work` done in the caller's context. Raises RuntimeError where no thread can start: it is not done."""
+        if self._started.acquire(blocking=False):
+            try:
+                _thread.start_new_thread(self._run, ())
+            except BaseException:
+                self._started.release()
+                raise
+        future: Future[T] = Future()
+        self._queue.put(partial(_do, work, copy_context(), future))
+        return future
+
+    def _run(self) -> None:
+        self._ident = threading.get_ident()
+        threading.current_thread().name = "costtrack"
+        while True:
+            self._queue.get()()
+
+
+def _do(work: Callable[[], T], context: Context, future: Future[T]) -> None:
+    if not future.set_running_or_notify_cancel():
+        return
+    try:
+        result = context.run(work)
+    except BaseException as error:
+        future.set_exception(error)
+        del future  # its exception's traceback holds this frame
+    else:
+        future.set_result(result)
+
+
+_own_threads: dict[int, _OwnThread] = {}
+"""By pid, for a process that was forked without Python's knowledge (uWSGI does so) has no threads either."""
+
+# In a forked child the thread is gone, and what it was given is its parent's to do.
+os.register_at_fork(after_in_child=_own_threads.clear)
+
+
+def _here() -> _OwnThread:
+    pid = os.getpid()
+    return _own_threads.get(pid) or _own_threads.setdefault(pid, _OwnThread())
 
 
 def _with_own_connections(work: Callable[[], T]) -> T:

@@ -7,7 +7,6 @@ is gone. What they used was used nevertheless.
 from __future__ import annotations
 
 import asyncio
-import atexit
 import os
 import sys
 from collections.abc import Callable
@@ -15,11 +14,13 @@ from contextlib import suppress
 from typing import TypeAlias
 from weakref import WeakSet
 
-from costtrack.metering.database_thread import run_later, run_quietly, run_quietly_async
+import costtrack.metering.exits  # noqa: F401 - the exit ends what is open
+from costtrack.metering.database_thread import Work, run_later, run_quietly, run_quietly_async
 
-Work: TypeAlias = Callable[[], None]
 OnEnd: TypeAlias = Callable[[BaseException | None], Work | None]
 """Told how a stream ended: None = at its end, GeneratorExit = closed early. Gives the work of recording it, or None."""
+
+SNAPSHOT_TRIES = 100
 
 
 class StreamEnd:
@@ -69,12 +70,13 @@ class StreamEnd:
 _open: WeakSet[StreamEnd] = WeakSet()
 
 
-@atexit.register
 def end_open_streams() -> None:
     """Record what the streams of this process that are still open have used so far; they are over with that."""
     ends: list[StreamEnd] = []
-    with suppress(RuntimeError):  # a daemon thread has just begun one
-        ends.extend(_open)
+    for _ in range(SNAPSHOT_TRIES):
+        with suppress(RuntimeError):  # a daemon thread has just begun one
+            ends = list(_open)
+            break
     for end in ends:
         end.tell(GeneratorExit())
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from time import perf_counter
@@ -18,16 +17,33 @@ from costtrack.metering.events import EventFields, event_after_call
 from costtrack.metering.lost import report_lost
 from costtrack.metering.observed import ObservedResponse
 from costtrack.metering.recorded import recorded_usage
-from costtrack.metering.transport import submit_all
+from costtrack.metering.transport import needs_no_database, submit_all
 
 NOTHING_FOUND = Extracted()
 
 
-def finish(call: Call, error: BaseException | None) -> Callable[[], None] | None:
-    """Fix what is known when the block ends; gives the work that is left: to build the events and record them.
+@dataclass(frozen=True, slots=True)
+class Recording:
+    """The work that is left of a call: to build its events and record them. It raises no Exception."""
 
-    None if calls inside the block charge all that it observed. The work may touch the database (a lazy attribution,
-    the ledger). It never raises an Exception, and sets `call.events` and `call.results`.
+    call: Call
+    responses: list[ObservedResponse]
+    was_cut_off: bool
+
+    @property
+    def needs_no_database(self) -> bool:
+        """Whether the events only go to a file; else the ledger, or a lazy attribution, may ask the database."""
+        return needs_no_database(self.call.attribution)
+
+    def __call__(self) -> None:
+        """Do it; sets `call.events` and `call.results`."""
+        _record(self.call, self.responses, was_cut_off=self.was_cut_off)
+
+
+def finish(call: Call, error: BaseException | None) -> Recording | None:
+    """Fix what is known when the block ends; gives the work that is left.
+
+    None if calls inside the block charge all that it observed.
     """
     responses = call.observed.responses()
     total_ms = round((perf_counter() - call.began) * 1000)
@@ -44,7 +60,7 @@ def finish(call: Call, error: BaseException | None) -> Callable[[], None] | None
         return None
     if error is not None:
         call.set_error(error)
-    return lambda: _record(call, responses, was_cut_off=was_cut_off)
+    return Recording(call, responses, was_cut_off)
 
 
 def costs_now(call: Call) -> list[Decimal | None]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from datetime import UTC, datetime
 from types import TracebackType
@@ -17,7 +17,7 @@ from costtrack.metering.cleaning import clean_key, clean_latency
 from costtrack.metering.database_thread import run_quietly, run_quietly_async
 from costtrack.metering.event_fields import clean_amount, clean_resource_type, clean_time
 from costtrack.metering.events import EventFields
-from costtrack.metering.finish import finish
+from costtrack.metering.finish import Recording, finish
 
 
 class Meter(AbstractContextManager[Call], AbstractAsyncContextManager[Call]):
@@ -52,7 +52,7 @@ class Meter(AbstractContextManager[Call], AbstractAsyncContextManager[Call]):
         """Record the call without holding up the loop; it is recorded even if this task is cancelled meanwhile."""
         await run_quietly_async(self._finished(error))
 
-    def _finished(self, error: BaseException | None) -> Callable[[], None] | None:
+    def _finished(self, error: BaseException | None) -> Recording | None:
         call, self._call = self._call, None
         if call is None:
             return None

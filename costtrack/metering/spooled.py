@@ -11,7 +11,7 @@ from django.db import connections
 from costtrack.conf import settings
 from costtrack.domain.events import UsageEvent
 from costtrack.metering import spool
-from costtrack.metering.database_thread import run_on_own_thread
+from costtrack.metering.database_thread import run_later, run_on_own_thread
 from costtrack.metering.ledger import RecordResult, RecordStatus
 from costtrack.metering.lost import report_lost
 
@@ -33,6 +33,8 @@ def spool_events(events: Sequence[UsageEvent]) -> list[RecordResult]:
             spool.append(events[0])
         else:
             spool.append_all(events)
+    except spool.SpoolBusy:
+        run_later(lambda: spool_events(events))
     except (OSError, spool.SpoolFull) as error:
         return _without_spool(events, error)
     return [RecordResult(status=RecordStatus.SPOOLED, idempotency_key=event.idempotency_key) for event in events]

@@ -13,7 +13,7 @@ from costtrack.metering.call import Call
 from costtrack.metering.cleaning import clean_text
 from costtrack.metering.context import AttributionScope
 from costtrack.metering.events import EventFields
-from costtrack.metering.finish import finish
+from costtrack.metering.finish import Recording, finish
 from costtrack.metering.nested import MeteredInside
 from costtrack.metering.streams import is_stream, metered_stream
 
@@ -117,7 +117,7 @@ class TrackedCall:
         self._call.observe(result)
         return result, True
 
-    def end(self, error: BaseException | None) -> Callable[[], None] | None:
+    def end(self, error: BaseException | None) -> Recording | None:
         """The call is over; gives the work of recording it, None if there is nothing to record."""
         if self._is_streaming:
             self._call.observed.stream_ended(error)

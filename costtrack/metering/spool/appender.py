@@ -5,8 +5,9 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import ParamSpec, TypeVar
 from uuid import UUID
 
 from costtrack.conf import settings
@@ -17,11 +18,14 @@ from costtrack.metering.spool.encoding import encode
 from costtrack.metering.spool.header import HEADER_BYTES, SegmentHeader
 from costtrack.metering.spool.segment import Segment, WrittenSegment
 
+P = ParamSpec("P")
+T = TypeVar("T")
+
 SEGMENT_BYTES = 8 << 20
 """A segment that would grow past this is left to be booked, and the next one begun."""
 CLEARED_ABOVE_BYTES = 256 << 10
 """A segment of which all is booked is emptied once it is longer than this."""
-BATCH_EVENTS = 1000
+WAKING_EVENTS = 1000
 """This many wake the flusher; fewer wait for its next round."""
 
 
@@ -33,13 +37,19 @@ class SpoolClosed(CostTrackError):
     """This spool was stopped; the next one begins."""
 
 
+class SpoolBusy(CostTrackError):
+    """This very thread is appending: the caller is a finalizer or a signal handler in the middle of it."""
+
+
 class Appender:
     """Appends events, and hands the segments to the flusher, oldest first."""
 
     def __init__(self, directory: Path, *, address: str) -> None:
         self.directory = directory
-        self.lock = threading.Lock()
+        self.lock = threading.RLock()
         """Held while lines are appended or segments change; never while the database is spoken to."""
+        self._is_busy = False
+        """Whether the thread that has the lock is in the middle of a change."""
         self.wake = threading.Event()
         """Set when there is a batch for the flusher."""
         self.spooled = 0
@@ -56,7 +66,7 @@ class Appender:
         self._is_closed = False
 
     def append(self, event: UsageEvent) -> None:
-        """Spool one event. Raises SpoolFull or OSError; then nothing of it was written."""
+        """Spool one event. Raises SpoolFull, SpoolBusy or OSError; then nothing of it was written."""
         self.append_lines(encode(event, time.time_ns() // 1_000_000), 1)
 
     def append_all(self, events: Sequence[UsageEvent]) -> None:
@@ -66,20 +76,8 @@ class Appender:
 
     def append_lines(self, lines: bytes, count: int) -> None:
         """Spool `count` encoded lines."""
-        with self.lock:
-            if self._is_closed:
-                raise SpoolClosed
-            active = self._active
-            if active is None or active.length + len(lines) > SEGMENT_BYTES:
-                active = self._next(active)
-            if self._bytes_elsewhere + active.length + len(lines) > self._max_bytes:
-                raise SpoolFull(
-                    f"The spool {self.directory} has reached {self._max_bytes:,} bytes (SPOOL_MAX_BYTES): "
-                    "the database has been away for long, or `manage.py costtrack_doctor` shows what is stuck."
-                )
-            active.append(lines, is_synced=self._fsync == "always")
-            self.spooled += count
-        if self.spooled - self.booked >= BATCH_EVENTS:
+        self._alone(self._append, lines, count)
+        if self.spooled - self.booked >= WAKING_EVENTS and not self.wake.is_set():
             self.wake.set()
 
     def segments(self) -> list[WrittenSegment]:
@@ -90,40 +88,79 @@ class Appender:
     def set_installation(self, installation: UUID) -> None:
         """The flusher has spoken to the database: say in each header whose events these are."""
         if self._installation != installation:
-            with self.lock:
-                self._installation = installation
-                for segment in [*self._full, *([self._active] if self._active else [])]:
-                    segment.set_installation(installation)
+            self._alone(self._set_installation, installation)
 
     def tidy(self) -> None:
         """Remove and empty segments of which all is booked, and see how full the directory is; the flusher does so."""
-        in_all = spool_size(self.directory).bytes
-        with self.lock:
-            active = self._active
-            self._bytes_elsewhere = in_all - (active.length if active else 0)
-            while self._full and self._is_booked(self._full[0]):
-                self._full.popleft().remove()
-            if active and active.length > CLEARED_ABOVE_BYTES and self._is_booked(active):
-                active.clear()
+        active = self._alone(self._tidy, spool_size(self.directory).bytes)
         if active and self._fsync == "interval" and not self._is_booked(active):
             active.sync()
 
     def close(self) -> None:
         """Let go of all segments; those of which all is booked are deleted, the others are there to be adopted."""
-        with self.lock:
-            self._is_closed = True
-            for segment in [*self._full, *([self._active] if self._active else [])]:
-                if self._is_booked(segment):
-                    segment.remove()
-                else:
-                    segment.close()
-            self._full.clear()
-            self._active = None
+        self._alone(self._close)
 
     def forget_in_child(self) -> None:
         """After a fork: the parent's descriptors would keep its lock after its death."""
         for segment in [*self._full, *([self._active] if self._active else [])]:
             segment.close()
+
+    def _alone(self, change: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Do it under the lock. Raises SpoolBusy if this thread is in the middle of another change.
+
+        The garbage collector and signal handlers run anywhere, also in here, and may drop or end a stream whose usage
+        is then appended: with a plain lock that would wait for itself for ever.
+        """
+        with self.lock:
+            if self._is_busy:
+                raise SpoolBusy("This thread is in the middle of a change of the spool.")
+            try:
+                self._is_busy = True
+                return change(*args, **kwargs)
+            finally:
+                self._is_busy = False
+
+    def _append(self, lines: bytes, count: int) -> None:
+        if self._is_closed:
+            raise SpoolClosed
+        active = self._active
+        if active is None or active.length + len(lines) > SEGMENT_BYTES:
+            active = self._next(active)
+        if self._bytes_elsewhere + active.length + len(lines) > self._max_bytes:
+            raise SpoolFull(
+                f"The spool {self.directory} has reached {self._max_bytes:,} bytes (SPOOL_MAX_BYTES): "
+                "the database has been away for long, or `manage.py costtrack_doctor` shows what is stuck."
+            )
+        length = active.length
+        try:
+            active.append(lines, is_synced=self._fsync == "always")
+        finally:
+            if active.length > length:
+                self.spooled += count
+
+    def _set_installation(self, installation: UUID) -> None:
+        self._installation = installation
+        for segment in [*self._full, *([self._active] if self._active else [])]:
+            segment.set_installation(installation)
+
+    def _tidy(self, bytes_in_all: int) -> WrittenSegment | None:
+        active = self._active
+        self._bytes_elsewhere = bytes_in_all - (active.length if active else 0)
+        while self._full and self._is_booked(self._full[0]):
+            self._full.popleft().remove()
+        if active and active.length > CLEARED_ABOVE_BYTES and self._is_booked(active):
+            active.clear()
+        return active
+
+    def _close(self) -> None:
+        self._is_closed = True
+        for segment in [*self._full, *([self._active] if self._active else [])]:
+            if self._is_booked(segment):
+                segment.remove()
+            else:
+                segment.close()
+        self._full.clear()
+        self._active = None
 
     def _next(self, active: WrittenSegment | None) -> WrittenSegment:
         header = SegmentHeader(address=self._address, installation=self._installation)

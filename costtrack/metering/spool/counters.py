@@ -32,7 +32,7 @@ class Counters:
 
     def __init__(self, directory: Path) -> None:
         self._path = directory / COUNTERS_FILE
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  # a finalizer may count in the middle of a count
         self._here = dict.fromkeys(NAMES, 0)
         self._unwritten = dict.fromkeys(NAMES, 0)
         """Of those, what the file does not have yet."""
@@ -46,13 +46,14 @@ class Counters:
             for name, count in counts.items():
                 self._here[name] += count
                 self._unwritten[name] += count
+            unwritten, self._unwritten = self._unwritten, dict.fromkeys(NAMES, 0)
             try:
                 with _locked(self._path) as descriptor:
                     known = _read(descriptor)
-                    total = {name: known.get(name, 0) + self._unwritten[name] for name in NAMES}
+                    total = {name: known.get(name, 0) + unwritten[name] for name in NAMES}
                     os.pwrite(descriptor, orjson.dumps(total).ljust(_BYTES), 0)
-                self._unwritten = dict.fromkeys(NAMES, 0)
             except OSError as error:
+                self._unwritten = {name: count + self._unwritten[name] for name, count in unwritten.items()}
                 logger.debug("The counters %s can not be written: %s", self._path, error)
 
     def in_this_process(self) -> dict[str, int]:

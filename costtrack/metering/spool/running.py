@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import atexit
 import logging
 import os
 import threading
@@ -10,23 +9,24 @@ import time
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from typing import Any
 
 from costtrack.conf import settings
 from costtrack.domain.events import UsageEvent
+from costtrack.metering.exits import watch_this_process
 from costtrack.metering.spool.appender import Appender, SpoolClosed
 from costtrack.metering.spool.booking import Booker
 from costtrack.metering.spool.counters import Counters
 from costtrack.metering.spool.dead_letters import DeadLetters
 from costtrack.metering.spool.directory import SpoolUnusable, prepared_directory, spool_directory
-from costtrack.metering.spool.exits import drain_where_atexit_does_not_run
 from costtrack.metering.spool.flusher import Flusher
 from costtrack.metering.spool.header import address_of
 from costtrack.metering.spool.waiting import WaitingRoom
 
-EXIT_SECONDS = 5.0
-"""How long a clean exit waits at most for the ledger; what is not booked by then stays in the spool."""
 UNUSABLE_SECONDS = 60.0
 """For so long an unusable directory is not tried again."""
+FORK_SECONDS = 1.0
+"""How long a fork waits at most for each lock."""
 
 logger = logging.getLogger("costtrack")
 
@@ -42,15 +42,29 @@ class RunningSpool:
     dead_letters: DeadLetters
 
 
-_lock = threading.Lock()
-_running: RunningSpool | None = None
-_unusable_until = 0.0
+class _Process:
+    """What one process keeps."""
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        """Held while the spool starts, and while it is taken away."""
+        self.running: RunningSpool | None = None
+        self.unusable_until = 0.0
+
+
+_processes: dict[int, _Process] = {}
+"""By pid, for a child must not use its parent's spool, and not every fork is one that Python knows of (uWSGI's)."""
+
+
+def _here() -> _Process:
+    pid = os.getpid()
+    return _processes.get(pid) or _processes.setdefault(pid, _Process())
 
 
 def append(event: UsageEvent) -> None:
     """Spool one event: on disk when this returns. Raises SpoolUnusable, SpoolFull or OSError; then it is not."""
     while True:
-        running = _running or _start()
+        running = _here().running or _start()
         try:
             running.appender.append(event)
         except SpoolClosed:
@@ -61,7 +75,7 @@ def append(event: UsageEvent) -> None:
 def append_all(events: Sequence[UsageEvent]) -> None:
     """Spool several events by one write; raises as `append`, and then none is spooled."""
     while True:
-        running = _running or _start()
+        running = _here().running or _start()
         try:
             running.appender.append_all(events)
         except SpoolClosed:
@@ -71,7 +85,7 @@ def append_all(events: Sequence[UsageEvent]) -> None:
 
 def running() -> RunningSpool | None:
     """The spool of this process, None while it has not spooled anything."""
-    return _running
+    return _here().running
 
 
 def flush(timeout_seconds: float = 10.0) -> bool:
@@ -79,7 +93,7 @@ def flush(timeout_seconds: float = 10.0) -> bool:
 
     What can not be booked counts as well, once it is kept as a dead letter, or waits for its organization.
     """
-    current = _running
+    current = _here().running
     return current is None or current.flusher.flush(timeout_seconds)
 
 
@@ -88,9 +102,9 @@ def stop(timeout_seconds: float = 10.0) -> bool:
 
     False if not all could be booked in that time: it stays on disk, for the next process.
     """
-    global _running
-    with _lock:
-        stopped, _running = _running, None
+    here = _here()
+    with here.lock:
+        stopped, here.running = here.running, None
     if stopped is None:
         return True
     is_done = stopped.flusher.stop(timeout_seconds)
@@ -99,17 +113,24 @@ def stop(timeout_seconds: float = 10.0) -> bool:
     return is_done
 
 
+def drain(timeout_seconds: float) -> None:
+    """Stop at the end of the process; what can not be booked in that time is logged, and stays on disk."""
+    if not stop(timeout_seconds):
+        logger.warning("Not all usage could be booked before the exit; it stays in the spool.")
+
+
 def _start() -> RunningSpool:
-    global _running, _unusable_until
-    with _lock:
-        if _running is not None:
-            return _running
-        if time.monotonic() < _unusable_until:
+    here = _here()
+    with here.lock:
+        if here.running is not None:
+            return here.running
+        if time.monotonic() < here.unusable_until:
             raise SpoolUnusable("The spool's directory could not be used a moment ago.")
+        _forget_parents()
         try:
             directory = prepared_directory(spool_directory())
         except SpoolUnusable as error:
-            _unusable_until = time.monotonic() + UNUSABLE_SECONDS
+            here.unusable_until = time.monotonic() + UNUSABLE_SECONDS
             logger.warning(
                 "The spool can not be used: %s Usage is written to the database before each metered call returns, and "
                 'is lost if that is away. Set COSTTRACK["SPOOL_DIR"] to a directory that this user may write.',
@@ -123,40 +144,41 @@ def _start() -> RunningSpool:
         flusher = Flusher(appender, using=using, address=address, booker=booker, counters=counters, waiting=waiting)
         with suppress(RuntimeError):  # the interpreter is ending: the events are on disk for the next process
             flusher.start()
-        _running = RunningSpool(appender, flusher, waiting, counters, dead_letters)
-        drain_where_atexit_does_not_run(_at_exit)
-        return _running
+        here.running = RunningSpool(appender, flusher, waiting, counters, dead_letters)
+        watch_this_process()
+        return here.running
 
 
-def _at_exit() -> None:
-    if not stop(EXIT_SECONDS):
-        logger.warning("Not all usage could be booked before the exit; it stays in the spool.")
+def _forget_parents() -> None:
+    """Close what a fork has copied from the parent, whose locks on its segments must end with it."""
+    for pid in [pid for pid in list(_processes) if pid != os.getpid()]:
+        process = _processes.pop(pid, None)
+        if process is not None and process.running is not None:
+            process.running.appender.forget_in_child()
+            process.running.waiting.close()
 
 
-atexit.register(_at_exit)
+_held = threading.local()
 
 
 def _before_fork() -> None:
-    # A child must not be born with the lock taken, nor while a segment has no place in the list yet.
-    if _lock.acquire(timeout=1.0) and _running is not None:
-        _running.appender.lock.acquire(timeout=1.0)
+    # A child must not be born while a segment has no place in the appender's list yet: it would keep its lock for as
+    # long as it lives. Whoever hangs with one of these locks does not keep the host from forking.
+    _held.locks = []
+    here = _here()
+    _hold(here.lock)
+    if here.running is not None:
+        _hold(here.running.appender.lock)
+
+
+def _hold(lock: Any) -> None:
+    if lock.acquire(timeout=FORK_SECONDS):
+        _held.locks.append(lock)
 
 
 def _after_fork_in_parent() -> None:
-    if _running is not None and _running.appender.lock.locked():
-        _running.appender.lock.release()
-    if _lock.locked():
-        _lock.release()
+    for lock in getattr(_held, "locks", ()):  # () where another thread has imported this during the fork
+        lock.release()
 
 
-def _after_fork_in_child() -> None:
-    """Begin without a spool: the parent books its own events, and its lock must end with it."""
-    global _running, _lock
-    inherited, _running = _running, None
-    _lock = threading.Lock()
-    if inherited is not None:
-        inherited.appender.forget_in_child()
-        inherited.waiting.close()
-
-
-os.register_at_fork(before=_before_fork, after_in_parent=_after_fork_in_parent, after_in_child=_after_fork_in_child)
+os.register_at_fork(before=_before_fork, after_in_parent=_after_fork_in_parent, after_in_child=_forget_parents)
