@@ -13,7 +13,8 @@ _set = object.__setattr__
 def frozen_from(cls: type[T], values: dict[str, Any]) -> T:
     """An instance of a frozen dataclass without slots that takes over `values` as its own.
 
-    They must be all of its fields, in their order, and have been checked: neither `__init__` nor `__post_init__` runs.
+    They have been checked: neither `__init__` nor `__post_init__` runs. A field that is not among them has its default,
+    which is found in the class; so those without a default, or with a `default_factory`, must be.
     """
     instance: T = _new(cls)
     _set(instance, "__dict__", values)

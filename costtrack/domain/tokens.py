@@ -17,8 +17,6 @@ MAX_TOKENS = 10**12
 INPUT_PARTS = ("cache_read_tokens", "cache_write_tokens", "cache_write_1h_tokens", "input_audio_tokens")
 OUTPUT_PARTS = ("reasoning_tokens", "output_audio_tokens")
 
-_set = object.__setattr__
-
 
 @dataclass(frozen=True, kw_only=True, init=False)
 class TokenUsage:
@@ -56,22 +54,9 @@ class TokenUsage:
     ) -> None:
         """Refuse whatever is no whole number from 0 to MAX_TOKENS, and a part above its whole.
 
-        Written out, and with one test for the common case: every metered call waits for it.
+        Written out, and with one test for the common case: every metered call waits for it. Parts of 0 are left to
+        the class, as in `frozen_from`.
         """
-        _set(
-            self,
-            "__dict__",
-            {
-                "input_tokens": input_tokens,
-                "output_tokens": output_tokens,
-                "cache_read_tokens": cache_read_tokens,
-                "cache_write_tokens": cache_write_tokens,
-                "cache_write_1h_tokens": cache_write_1h_tokens,
-                "input_audio_tokens": input_audio_tokens,
-                "reasoning_tokens": reasoning_tokens,
-                "output_audio_tokens": output_audio_tokens,
-            },
-        )
         is_fine = (
             type(input_tokens)
             is type(output_tokens)
@@ -93,30 +78,30 @@ class TokenUsage:
             and reasoning_tokens + output_audio_tokens <= output_tokens <= MAX_TOKENS
         )
         if not is_fine:
-            self._refuse()
-
-    def _refuse(self) -> None:
-        """Raise InvalidUsage for the first field that is not acceptable."""
-        for name in TOKEN_FIELDS:
-            count = getattr(self, name)
-            if type(count) is not int:
-                raise InvalidUsage(name, count, "a whole number of tokens")
-            if not 0 <= count <= MAX_TOKENS:
-                seen = count if abs(count) < 10**60 else "an integer of over 60 digits"
-                raise InvalidUsage(name, seen, f"a whole number from 0 to {MAX_TOKENS:,}")
-        self._check_parts("input_tokens", INPUT_PARTS)
-        self._check_parts("output_tokens", OUTPUT_PARTS)
-
-    def _check_parts(self, whole_name: str, part_names: tuple[str, ...]) -> None:
-        whole = getattr(self, whole_name)
-        running = 0
-        for name in part_names:
-            part = getattr(self, name)
-            running += part
-            if running > whole:
-                raise InvalidUsage(
-                    name, part, f"at most {whole} ({whole_name}, which includes {', '.join(part_names)})"
-                )
+            _refuse(
+                input_tokens=input_tokens,
+                output_tokens=output_tokens,
+                cache_read_tokens=cache_read_tokens,
+                cache_write_tokens=cache_write_tokens,
+                cache_write_1h_tokens=cache_write_1h_tokens,
+                input_audio_tokens=input_audio_tokens,
+                reasoning_tokens=reasoning_tokens,
+                output_audio_tokens=output_audio_tokens,
+            )
+        values = {"input_tokens": input_tokens, "output_tokens": output_tokens}
+        if cache_read_tokens:
+            values["cache_read_tokens"] = cache_read_tokens
+        if cache_write_tokens:
+            values["cache_write_tokens"] = cache_write_tokens
+        if cache_write_1h_tokens:
+            values["cache_write_1h_tokens"] = cache_write_1h_tokens
+        if input_audio_tokens:
+            values["input_audio_tokens"] = input_audio_tokens
+        if reasoning_tokens:
+            values["reasoning_tokens"] = reasoning_tokens
+        if output_audio_tokens:
+            values["output_audio_tokens"] = output_audio_tokens
+        object.__setattr__(self, "__dict__", values)
 
     @property
     def total_tokens(self) -> int:
@@ -125,3 +110,20 @@ class TokenUsage:
 
 
 TOKEN_FIELDS: tuple[str, ...] = tuple(field.name for field in fields(TokenUsage))
+
+
+def _refuse(**counts: int) -> None:
+    """Raise InvalidUsage for the first field that is not acceptable."""
+    for name, count in counts.items():
+        if type(count) is not int:
+            raise InvalidUsage(name, count, "a whole number of tokens")
+        if not 0 <= count <= MAX_TOKENS:
+            seen = count if abs(count) < 10**60 else "an integer of over 60 digits"
+            raise InvalidUsage(name, seen, f"a whole number from 0 to {MAX_TOKENS:,}")
+    for whole_name, part_names in (("input_tokens", INPUT_PARTS), ("output_tokens", OUTPUT_PARTS)):
+        running = 0
+        for name in part_names:
+            running += counts[name]
+            if running > counts[whole_name]:
+                parts = f"{whole_name}, which includes {', '.join(part_names)}"
+                raise InvalidUsage(name, counts[name], f"at most {counts[whole_name]} ({parts})")

@@ -91,8 +91,7 @@ class GivenAttribution:
         """
         if self._resolved is not None:
             return self._resolved
-        values = _BLANK.copy()
-        values["tags"] = self.tags
+        values: dict[str, Any] = {"tags": self.tags}
         is_lasting = True
         for name, text in self.texts.items():
             if isinstance(text, Lazy):
@@ -118,13 +117,9 @@ class GivenAttribution:
             return self.resolve(on_problem)
         if self.has_lazy:
             return GivenAttribution(texts, NO_TAGS).over(self).resolve(on_problem)
-        values = vars(self.resolve()).copy()
-        values.update(texts)
-        return frozen_from(Attribution, values)
+        return frozen_from(Attribution, {**vars(self.resolve()), **texts})
 
 
-_BLANK: dict[str, Any] = dict(vars(Attribution()))
-"""All fields in their order, with their defaults."""
 NO_TAGS: Mapping[str, str] = {}
 NOT_GIVEN = GivenAttribution({}, NO_TAGS)
 

@@ -13,7 +13,7 @@ from os import urandom
 from typing import Any, Unpack
 
 from costtrack.conf import settings
-from costtrack.domain.events import Attribution, Outcome, ResourceType, ServiceTier, UsageEvent
+from costtrack.domain.events import Outcome, ResourceType, ServiceTier, UsageEvent
 from costtrack.domain.frozen import frozen_from
 from costtrack.domain.tokens import TOKEN_FIELDS, TokenUsage
 from costtrack.exceptions import InvalidUsage
@@ -24,7 +24,7 @@ from costtrack.metering.attribution import (
     GivenAttribution,
     given_attribution,
 )
-from costtrack.metering.cleaning import clean_key, clean_latency, clean_text, hashed_key
+from costtrack.metering.cleaning import clean_key, clean_latency, clean_text, hashed_key, redacted_text
 from costtrack.metering.context import given_here
 from costtrack.metering.event_fields import (
     FieldCheck,
@@ -107,19 +107,6 @@ CLEANERS: dict[str, Callable[[Any], Any]] = {
 }
 """The fields that are checked one by one, beside the texts. The others depend on one another."""
 
-BLANK = dict(
-    vars(
-        UsageEvent(
-            idempotency_key="",
-            occurred_at=datetime.min.replace(tzinfo=UTC),
-            attribution=Attribution(),
-            resource_type=LLM_TOKENS,
-            amount=ZERO,
-        )
-    )
-)
-"""All fields of an event in their order, with their defaults."""
-
 
 def build_event(*, now: datetime | None = None, **fields: Unpack[EventFields]) -> UsageEvent:
     """An event from what a caller says before anything is stored, attributed as in force here.
@@ -140,56 +127,61 @@ def event_after_call(
     """
     check = FieldCheck(strict=False)
     for problem in problems:
-        check.problems.append(clean_text("problem", problem, 200))
+        check.problems.append(redacted_text("problem", problem, 200))
     return _build(fields, attribution, check, now)
 
 
 def _build(fields: Mapping[str, Any], given: GivenAttribution, check: FieldCheck, now: datetime) -> UsageEvent:
-    get = fields.get
-    values = BLANK.copy()
-    values["metadata"] = {}
+    # What is not said is left out of `values`: the event has its default then, and its line in the spool is short.
+    values: dict[str, Any] = {"resource_type": LLM_TOKENS, "metadata": {}}
     counts: dict[str, Any] = {}
     texts: dict[str, str] = {}
+    rest: dict[str, Any] = {}
     others: dict[str, Any] = {}
     for name, value in fields.items():
         if value is None:
             continue
-        if name in TEXT_LENGTHS:
-            if type(value) is str and len(value) <= TEXT_LENGTHS[name] and value.isprintable():
+        max_length = TEXT_LENGTHS.get(name)
+        if max_length is not None:
+            if type(value) is str and len(value) <= max_length and value.isprintable():
                 text = value.strip()
             else:
-                text = check.take(name, partial(clean_text, name, max_length=TEXT_LENGTHS[name]), value, "")
-            if name in values:
-                values[name] = text
-            elif text:
-                texts[name] = text
+                text = check.take(name, partial(clean_text, name, max_length=max_length), value, "")
+            if text:
+                (texts if name in MAX_LENGTHS else values)[name] = text
         elif name in COUNTS:
             counts[name] = value
         elif name in CLEANERS:
-            values[name] = check.take(name, CLEANERS[name], value, values[name])
-        elif name not in OWN_FIELDS:
+            cleaned = check.take(name, CLEANERS[name], value, None)
+            if cleaned is not None:
+                values[name] = cleaned
+        elif name in OWN_FIELDS:
+            rest[name] = value
+        else:
             others[name] = value
     if others:
         given = given_attribution(others, caller="build_event()").over(given)
+    get = rest.get
     values["attribution"] = given.with_texts(texts, None if check.strict else check.note)
     values["occurred_at"] = now if get("occurred_at") is None else _time(get("occurred_at"), now, check)
     key = get("idempotency_key")
     if key is not None:
         key = _key(key, check)
     values["idempotency_key"] = key or fresh_key()
-    values["key_from_provider"] = bool(key and get("key_from_provider"))
+    if key and get("key_from_provider"):
+        values["key_from_provider"] = True
 
     tokens, dropped = tokens_of(get("tokens"), counts, check)
     if tokens is not None:
         values["tokens"] = tokens
     values["amount"], is_missing = _amount(values, get("amount"), tokens, check)
-    values["is_estimated"] = bool(get("is_estimated") or dropped)
-    values["usage_missing"] = bool(
-        get("usage_missing") or ((is_missing or dropped & WHOLES) and values["reported_cost_usd"] is None)
-    )
-    tier = values["service_tier"]
+    if get("is_estimated") or dropped:
+        values["is_estimated"] = True
+    if get("usage_missing") or ((is_missing or dropped & WHOLES) and values.get("reported_cost_usd") is None):
+        values["usage_missing"] = True
     problems = check.problems
-    if tier not in KNOWN_TIERS and canonical_tier(tier) not in KNOWN_TIERS:
+    tier = values.get("service_tier")
+    if tier is not None and tier not in KNOWN_TIERS and canonical_tier(tier) not in KNOWN_TIERS:
         problems = [*problems, f"service_tier {tier!r} has no prices of its own: priced as standard"]
     if problems:
         values["metadata"]["_problems"] = problems[:MAX_PROBLEMS]
@@ -197,9 +189,8 @@ def _build(fields: Mapping[str, Any], given: GivenAttribution, check: FieldCheck
 
 
 def fresh_key() -> str:
-    """An idempotency key that nothing else has: a random UUID, as `uuid4` would give it in three times the time."""
-    digits = urandom(16).hex()
-    return f"{digits[:8]}-{digits[8:12]}-4{digits[13:16]}-8{digits[17:20]}-{digits[20:]}"
+    """An idempotency key that nothing else has: 128 random bits."""
+    return urandom(16).hex()
 
 
 def _time(given: Any, now: datetime, check: FieldCheck) -> datetime:
@@ -211,8 +202,6 @@ def _time(given: Any, now: datetime, check: FieldCheck) -> datetime:
 
 def _key(given: Any, check: FieldCheck) -> str:
     """The caller's key, "" without one; after a call one that does not fit the column is hashed."""
-    if given is None:
-        return ""
     try:
         return clean_key(given)
     except Exception as error:  # as in FieldCheck.take
@@ -227,9 +216,9 @@ def _amount(
 ) -> tuple[Decimal, bool]:
     """The amount, and whether the usage of a successful call is unknown."""
     resource_type = values["resource_type"]
-    succeeded = values["outcome"] == SUCCESS
     if resource_type == LLM_TOKENS and tokens is not None and given is None:
         return Decimal(tokens.total_tokens), False
+    succeeded = values.get("outcome", SUCCESS) == SUCCESS
     if resource_type == ResourceType.API_CALL and not succeeded:
         return ZERO, False
     amount = None if given is None else check.take("amount", clean_amount, given, None)
@@ -245,7 +234,7 @@ def _amount(
     if amount is None:
         if resource_type == ResourceType.API_CALL:
             return Decimal(1), False
-        if check.strict and succeeded and values["reported_cost_usd"] is None:
+        if check.strict and succeeded and values.get("reported_cost_usd") is None:
             raise InvalidUsage("amount", given, f"a number: how many {resource_type} were used")
         return ZERO, succeeded
     return amount, False

@@ -19,6 +19,8 @@ from costtrack.metering.nested import BookedFigures, metered_around_here
 from costtrack.metering.recorded import RecordedUsage, recorded_usage
 from costtrack.metering.transport import needs_no_database, submit
 
+ATTRIBUTION_NAMES = AttributionFields.__annotations__.keys()
+
 
 def record_usage(
     *,
@@ -92,9 +94,8 @@ def record_usage(
     }
     if error is not None:
         fields.update(error_fields(error))
-    unknown = sorted(set(attribution) - set(AttributionFields.__annotations__))
-    if unknown:
-        raise TypeError(_unexpected(unknown[0]))
+    if not attribution.keys() <= ATTRIBUTION_NAMES:
+        raise TypeError(_unexpected(min(attribution.keys() - ATTRIBUTION_NAMES)))
     if needs_no_database():
         return _record(fields)  # type: ignore[arg-type]
     return run_sync(lambda: _record(fields))  # type: ignore[arg-type]
@@ -148,9 +149,10 @@ def _record(fields: EventFields) -> RecordedUsage:
         raise IdempotencyConflict(event.idempotency_key)
     if result.status == "rejected":
         raise _refusal(event.attribution.organization, result.reason)
-    if event.resource_type == ResourceType.LLM_TOKENS:
+    open_calls = metered_around_here()
+    if open_calls and event.resource_type == ResourceType.LLM_TOKENS:
         figures = BookedFigures(event.model, event.tokens)
-        for around in metered_around_here():
+        for around in open_calls:
             around.add_figures(figures)
     return recorded_usage(event, result)
 
