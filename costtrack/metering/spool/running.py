@@ -14,7 +14,7 @@ from typing import Any
 from costtrack.conf import settings
 from costtrack.domain.events import UsageEvent
 from costtrack.metering.exits import watch_this_process
-from costtrack.metering.spool.appender import Appender, SpoolClosed
+from costtrack.metering.spool.appender import Appender, SpoolBusy, SpoolClosed
 from costtrack.metering.spool.booking import Booker
 from costtrack.metering.spool.counters import Counters
 from costtrack.metering.spool.dead_letters import DeadLetters
@@ -46,8 +46,10 @@ class _Process:
     """What one process keeps."""
 
     def __init__(self) -> None:
-        self.lock = threading.Lock()
+        self.lock = threading.RLock()
         """Held while the spool starts, and while it is taken away."""
+        self.is_starting = False
+        """Whether the thread that has the lock is in the middle of a start."""
         self.running: RunningSpool | None = None
         self.unusable_until = 0.0
 
@@ -122,31 +124,39 @@ def drain(timeout_seconds: float) -> None:
 def _start() -> RunningSpool:
     here = _here()
     with here.lock:
-        if here.running is not None:
-            return here.running
-        if time.monotonic() < here.unusable_until:
-            raise SpoolUnusable("The spool's directory could not be used a moment ago.")
-        _forget_parents()
+        if here.is_starting:  # a finalizer or a signal handler, in the middle of this very function
+            raise SpoolBusy("This thread is just starting the spool.")
         try:
-            directory = prepared_directory(spool_directory())
-        except SpoolUnusable as error:
-            here.unusable_until = time.monotonic() + UNUSABLE_SECONDS
-            logger.warning(
-                "The spool can not be used: %s Usage is written to the database before each metered call returns, and "
-                'is lost if that is away. Set COSTTRACK["SPOOL_DIR"] to a directory that this user may write.',
-                error,
-            )
-            raise
-        using, address = settings.database, address_of(settings.database)
-        appender, waiting = Appender(directory, address=address), WaitingRoom(directory, address=address)
-        counters, dead_letters = Counters(directory), DeadLetters(directory)
-        booker = Booker(using=using, counters=counters, dead_letters=dead_letters, wait=waiting.add)
-        flusher = Flusher(appender, using=using, address=address, booker=booker, counters=counters, waiting=waiting)
-        with suppress(RuntimeError):  # the interpreter is ending: the events are on disk for the next process
-            flusher.start()
-        here.running = RunningSpool(appender, flusher, waiting, counters, dead_letters)
-        watch_this_process()
-        return here.running
+            here.is_starting = True
+            return here.running or _started(here)
+        finally:
+            here.is_starting = False
+
+
+def _started(here: _Process) -> RunningSpool:
+    if time.monotonic() < here.unusable_until:
+        raise SpoolUnusable("The spool's directory could not be used a moment ago.")
+    _forget_parents()
+    try:
+        directory = prepared_directory(spool_directory())
+    except SpoolUnusable as error:
+        here.unusable_until = time.monotonic() + UNUSABLE_SECONDS
+        logger.warning(
+            "The spool can not be used: %s Usage is written to the database before each metered call returns, and "
+            'is lost if that is away. Set COSTTRACK["SPOOL_DIR"] to a directory that this user may write.',
+            error,
+        )
+        raise
+    using, address = settings.database, address_of(settings.database)
+    appender, waiting = Appender(directory, address=address), WaitingRoom(directory, address=address)
+    counters, dead_letters = Counters(directory), DeadLetters(directory)
+    booker = Booker(using=using, counters=counters, dead_letters=dead_letters, wait=waiting.add)
+    flusher = Flusher(appender, using=using, address=address, booker=booker, counters=counters, waiting=waiting)
+    with suppress(RuntimeError):  # the interpreter is ending: the events are on disk for the next process
+        flusher.start()
+    here.running = RunningSpool(appender, flusher, waiting, counters, dead_letters)
+    watch_this_process()
+    return here.running
 
 
 def _forget_parents() -> None:

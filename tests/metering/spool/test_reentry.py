@@ -15,6 +15,7 @@ from django.db import connections
 
 import costtrack
 from costtrack.metering import spool
+from costtrack.metering.spool import directory
 from costtrack.models import ResourceUsage
 from tests.factories import make_organization, make_rate
 from tests.metering.spool.spooling import CALL
@@ -83,6 +84,25 @@ def test_a_stream_that_the_garbage_collector_drops_in_an_append_is_recorded(monk
 
     within_seconds(meter)
     assert endpoints() == ["", "outer", "stream"]
+
+
+def test_a_stream_that_is_dropped_while_the_spool_starts_is_recorded(
+    spool_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert spool.stop(10)
+    real = directory.prepared_directory
+    interrupted: list[Path] = []
+
+    def interrupt(path: Path) -> Path:
+        if not interrupted:
+            interrupted.append(path)
+            costtrack.record_usage(**CALL, endpoint="dropped")
+        return real(path)
+
+    monkeypatch.setitem(spool.append.__globals__, "prepared_directory", interrupt)
+    within_seconds(lambda: costtrack.record_usage(**CALL, endpoint="outer") and None)
+    assert interrupted == [spool_dir]
+    assert endpoints() == ["", "dropped", "outer"]
 
 
 def test_usage_that_a_signal_handler_meters_in_an_append_is_recorded(monkeypatch: pytest.MonkeyPatch) -> None:
