@@ -57,17 +57,20 @@ class Server:
         self.stop()
 
     def start(self) -> Self:
-        """Start the server and wait until it answers. Call it from the main thread: the server ends with it."""
+        """Start the server and wait until it answers. Call it from the main thread: the server ends with it.
+
+        One that has crashed starts again on the data that it had.
+        """
         try:
             self._prepare()
-            with (log := self.folder / "server.log").open("wb") as output:
+            with (log := self.folder / "server.log").open("ab") as output:
                 self._process = subprocess.Popen(
                     self._command(),
                     stdin=subprocess.DEVNULL,
                     stdout=output,
                     stderr=subprocess.STDOUT,
                     start_new_session=True,  # Ctrl-C at the terminal is for pytest, which then stops the server
-                    preexec_fn=_dies_with_its_parent(self.stop_signal),  # noqa: PLW1509 - it only makes two system calls
+                    preexec_fn=dies_with_its_parent(self.stop_signal),  # noqa: PLW1509 - it only makes two system calls
                     **self._user(),
                 )
             deadline = time.monotonic() + START_SECONDS
@@ -82,14 +85,17 @@ class Server:
 
     def stop(self) -> None:
         """Stop the server by its pid, and remove its folder."""
+        self._end(self.stop_signal)
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def _end(self, with_signal: signal.Signals) -> None:
         if self._process and self._process.poll() is None:
-            self._process.send_signal(self.stop_signal)
+            self._process.send_signal(with_signal)
             try:
                 self._process.wait(STOP_SECONDS)
             except subprocess.TimeoutExpired:
                 self._process.kill()
                 self._process.wait()
-        shutil.rmtree(self.folder, ignore_errors=True)
 
     def _remove_what_was_left(self, place: Path) -> None:
         """Remove the folders of runs that were killed more than a day ago: nobody else does."""
@@ -136,7 +142,13 @@ class PostgresServer(Server):
         """What the binary says of itself, as in `18.4`."""
         return _postgres_version(self.install)
 
+    def crash(self) -> None:
+        """End it at once, without a checkpoint, as `pg_ctl stop -m immediate` does; its folder stays, for `start`."""
+        self._end(signal.SIGQUIT)
+
     def _prepare(self) -> None:
+        if (self.folder / "data").exists():
+            return
         self.folder.chmod(0o711)
         binaries = self.install / "bin"
         if os.geteuid() == 0:
@@ -178,7 +190,7 @@ class PostgresServer(Server):
             status = (self.folder / "data" / "postmaster.pid").read_text()
         except OSError:
             return False
-        return status.rstrip().endswith("ready")
+        return status.split()[:1] == [str(self.pid)] and status.rstrip().endswith("ready")
 
 
 class RedisServer(Server):
@@ -234,7 +246,7 @@ def _package_folder(package: str) -> Path:
     return Path(spec.origin).parent
 
 
-def _dies_with_its_parent(with_signal: signal.Signals) -> Callable[[], None] | None:
+def dies_with_its_parent(with_signal: signal.Signals) -> Callable[[], None] | None:
     """Return what a child runs before its program starts, so that Linux ends it with its parent, even on SIGKILL."""
     if sys.platform != "linux":
         return None

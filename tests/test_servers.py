@@ -47,6 +47,25 @@ def test_postgres_of_that_version_answers_and_is_gone_when_it_is_stopped(major: 
     assert not server.folder.exists()
 
 
+def test_postgres_that_crashed_starts_again_with_what_was_committed() -> None:
+    with PostgresServer(18) as server:
+        with psycopg.connect(server.url, autocommit=True) as connection:
+            connection.execute("CREATE TABLE kept (number int)")
+            connection.execute("INSERT INTO kept VALUES (7)")
+        first = server.pid
+        server.crash()
+        assert server.pid is None
+        with pytest.raises(psycopg.OperationalError):
+            psycopg.connect(server.url)
+        server.start()
+        assert server.pid not in (None, first)
+        with psycopg.connect(server.url) as connection:
+            assert connection.execute("SELECT number FROM kept").fetchall() == [(7,)]
+        log = (server.folder / "server.log").read_text()
+        assert "immediate shutdown request" in log
+        assert "database system was not properly shut down" in log
+
+
 def test_nobody_else_can_list_where_the_server_listens() -> None:
     with PostgresServer(18) as server, psycopg.connect(server.url) as connection:
         assert stat.S_IMODE(server.folder.stat().st_mode) == 0o711
