@@ -81,12 +81,12 @@ def _finish_after_shutdown(server: Any) -> None:
 
 
 def _finish_child(_: object = None) -> None:
+    # Early, before it waits for children of its own.
     multiprocessing.util.Finalize(None, finish_metering, exitpriority=100)
 
 
 atexit.register(finish_metering)
+_finish_child()
 # A child forgets the finalizers of its parent, and then runs what is registered here.
 multiprocessing.util.register_after_fork(_finish_child, _finish_child)
-if multiprocessing.parent_process() is not None:
-    _finish_child()
 watch_this_process()
