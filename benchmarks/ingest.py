@@ -9,6 +9,9 @@ the median of the pairwise ratios of rates (ours / bare). Bars, from the design:
     whole           >= 10,000 rows/s
     4 writers       >= 1.3 x one writer, no deadlock
 
+Extraction and pricing are outside these clocks. Without a bar, for information: the way of the flusher, from a segment
+on disk (read, decode, price) into the ledger.
+
 Run it as `python benchmarks/ingest.py [--rows N] [--pairs N]`; it starts PostgreSQL 18 from the wheel of the `dev`
 extra unless DATABASE_URL names a PostgreSQL database that it may fill. Exit status 1 if a bar is missed.
 """
@@ -21,6 +24,7 @@ import os
 import random
 import statistics
 import sys
+import tempfile
 import time
 import uuid
 from collections.abc import Callable, Sequence
@@ -65,6 +69,7 @@ def _run(rows: int, pairs: int) -> int:
         failures += _compare(f"keys + ledger, {skew} skew", traffic, pairs, bar=0.50, with_summaries=False)
         failures += _compare(f"whole transaction, {skew} skew", traffic, pairs, bar=bar, with_summaries=True)
     failures += _four_writers(max(5, pairs // 2))
+    _from_disk(pairs)
     print("all bars held" if not failures else f"{failures} bar(s) MISSED")
     return 1 if failures else 0
 
@@ -247,15 +252,15 @@ def _four_writers(batches: int) -> int:
 
 def _writers_rate(writers: int, batches: int) -> float:
     """Rows per second of `writers` processes that write `batches` each."""
+    from django.db import connections
+
+    connections.close_all()  # before the fork: a child that closed its copy would end the parent's session
     children = []
     reads, writes = zip(*[os.pipe() for _ in range(writers)], strict=True)
     go_read, go_write = os.pipe()
     for number in range(writers):
         child = os.fork()
         if child == 0:
-            from django.db import connections
-
-            connections.close_all()
             os.close(go_write)
             traffic = Traffic("realistic")
             traffic.random.seed(os.urandom(8))
@@ -283,6 +288,36 @@ def _writers_rate(writers: int, batches: int) -> float:
     for descriptor in (*reads, *writes):
         os.close(descriptor)
     return writers * batches * BATCH / seconds
+
+
+def _from_disk(batches: int) -> None:
+    """What the flusher does with full segments, alone in its process."""
+    from costtrack.metering.spool.appender import Appender
+    from costtrack.metering.spool.booking import Booker
+    from costtrack.metering.spool.counters import Counters
+    from costtrack.metering.spool.dead_letters import DeadLetters
+    from costtrack.metering.spool.header import address_of
+
+    traffic = Traffic("realistic")
+    traffic.random.seed(1)  # other keys than the batches before
+    rates = []
+    with tempfile.TemporaryDirectory() as folder:
+        place = Path(folder)
+        appender = Appender(place, address=address_of("default"))
+        booker = Booker(using="default", counters=Counters(place), dead_letters=DeadLetters(place), wait=_unexpected)
+        for _ in range(batches + 1):
+            appender.append_all([one.event for one in traffic.batch()])
+        started = time.perf_counter()
+        for segment in appender.segments():
+            for booked in booker.book_segment(segment):
+                rates.append(len(booked.recorded) / (time.perf_counter() - started))
+                started = time.perf_counter()
+        appender.close()
+    print(f"{'segment on disk to ledger':<36} {statistics.median(rates[1:]):>9,.0f} events/s in batches, no bar")
+
+
+def _unexpected(events: Sequence[Any]) -> None:
+    raise SystemExit(f"{len(events)} events would wait for their organization.")
 
 
 def _seconds(action: Callable[[], None]) -> float:
