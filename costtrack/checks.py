@@ -213,3 +213,17 @@ def check_spool_directory(app_configs: Sequence[AppConfig] | None, **kwargs: Any
             id="costtrack.W002",
         )
     ]
+
+
+@register("costtrack")
+def check_autocommit(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
+    """Return an error when Django's autocommit is off for the database that holds the tables."""
+    if check_costtrack_setting(None) or django_settings.DATABASES[settings.database].get("AUTOCOMMIT", True):
+        return []
+    return [
+        Error(
+            f"DATABASES[{settings.database!r}] has AUTOCOMMIT off: nothing that costtrack writes would be committed.",
+            hint='Leave AUTOCOMMIT on, or give costtrack a database alias of its own by COSTTRACK["DATABASE"].',
+            id="costtrack.E016",
+        )
+    ]

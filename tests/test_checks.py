@@ -183,6 +183,12 @@ def test_a_spool_that_is_not_there_yet_is_fine_and_the_check_makes_nothing(tmp_p
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_database_without_autocommit_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    database = {"ENGINE": "django.db.backends.postgresql", "NAME": "costs", "AUTOCOMMIT": False}
+    monkeypatch.setattr(django_settings, "DATABASES", {"default": database})
+    assert ids() == ["costtrack.E016"]
+
+
 def test_times_without_zones_are_an_error() -> None:
     with override_settings(USE_TZ=False):
         assert ids() == ["costtrack.E012"]

@@ -11,7 +11,7 @@ from dataclasses import dataclass, fields
 
 from costtrack.exceptions import InvalidUsage
 
-MAX_TOKENS = 10**12
+MAX_TOKENS = 10**11
 """No call has more tokens than this; it keeps sums of millions of calls inside 64 bits."""
 
 INPUT_PARTS = ("cache_read_tokens", "cache_write_tokens", "cache_write_1h_tokens", "input_audio_tokens")

@@ -5,22 +5,25 @@ from __future__ import annotations
 from uuid import UUID
 
 from costtrack.conf import settings
-from costtrack.exceptions import InvalidCorrection
+from costtrack.exceptions import IdempotencyConflict, InvalidCorrection
 from costtrack.metering.flushing import flush
-from costtrack.metering.ledger.keys import hash_of_key
+from costtrack.metering.ledger.keys import fingerprint, hash_of_key
 from costtrack.metering.recorded import RecordedUsage
 from costtrack.models import UsageKey
+
+FLUSH_SECONDS = 5.0
 
 
 def booked_usage_id(usage: RecordedUsage, *, using: str) -> int:
     """The id of its row, found by its idempotency key; this process's spool is flushed if it is not there yet.
 
-    Raises InvalidCorrection if it can not be found, and FlushInTransaction as `flush`.
+    Raises InvalidCorrection if it can not be found, IdempotencyConflict if its key is that of other usage, and
+    FlushInTransaction as `flush`.
     """
     if usage.usage_id is not None:
         return usage.usage_id
     found = _usage_id(usage, using=using)
-    if found is None and flush():
+    if found is None and flush(FLUSH_SECONDS):
         found = _usage_id(usage, using=using)
     if found is None:
         raise InvalidCorrection(
@@ -35,5 +38,10 @@ def _usage_id(usage: RecordedUsage, *, using: str) -> int | None:
     keys = UsageKey.objects.using(using).filter(
         organization__slug=slug, key_hash=UUID(hash_of_key(usage.event.idempotency_key))
     )
-    found: int | None = keys.values_list("usage_id", flat=True).first()
-    return found
+    found = keys.values_list("usage_id", "fingerprint").first()
+    if found is None:
+        return None
+    usage_id, stored = found
+    if not usage.event.key_from_provider and stored.hex != fingerprint(usage.event):
+        raise IdempotencyConflict(usage.event.idempotency_key)
+    return usage_id

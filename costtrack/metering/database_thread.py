@@ -39,6 +39,8 @@ def run_sync(work: Callable[[], T]) -> T:
     try:
         loop = asyncio.get_running_loop()
     except RuntimeError:
+        loop = None
+    if loop is None:  # not in the handler: what `work` raises has no other cause
         return work()
     # The executors that sync_to_async looks up, in its order: the thread that waits in async_to_sync, else our own.
     waiting: Executor | None = getattr(AsyncToSync.executors, "current", None)
@@ -138,7 +140,7 @@ def _close_all() -> None:
 
 def wait_for_later(timeout_seconds: float = LONGEST_WAIT_SECONDS) -> None:
     """Wait until all that `run_later` was given so far is done; it is done in order. Raises TimeoutError."""
-    if _here().is_started:
+    if _here().is_started and not _here().is_this_thread:
         _here().submit(lambda: None).result(timeout_seconds)
 
 

@@ -7,11 +7,13 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from time import perf_counter
 
+from costtrack.conf import settings
 from costtrack.domain.events import ServiceTier, UsageEvent
 from costtrack.domain.tokens import TOKEN_FIELDS
 from costtrack.extraction import Extracted, trusted_id
 from costtrack.metering.call import Call
 from costtrack.metering.cleaning import text_of
+from costtrack.metering.database_thread import run_later
 from costtrack.metering.estimate import needs_estimate, with_estimate
 from costtrack.metering.events import EventFields, event_after_call
 from costtrack.metering.lost import report_lost
@@ -80,6 +82,9 @@ def _record(call: Call, responses: list[ObservedResponse], *, was_cut_off: bool)
     try:
         results = submit_all(events)
     except Exception as failure:  # the same
+        if settings.transport != "inline":  # a signal handler raised in the middle of it; the keys make it safe
+            run_later(lambda: submit_all(events))
+            return
         for event in events:
             report_lost(event, f"{type(failure).__name__}: {failure}")
         return
@@ -87,7 +92,7 @@ def _record(call: Call, responses: list[ObservedResponse], *, was_cut_off: bool)
     for event, result in zip(events, results, strict=True):
         if result.status in ("spooled", "recorded", "duplicate"):
             recorded.append(recorded_usage(event, result))
-        else:
+        elif settings.transport == "inline":  # else whoever tried in place of the spool has reported it
             report_lost(event, f"{result.status}: {result.reason}")
     call.results = tuple(recorded)
 

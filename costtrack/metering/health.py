@@ -22,6 +22,7 @@ from costtrack.metering.subscribers import subscriber_health
 
 LATE_SECONDS = 60.0
 """Events older than this should be in the ledger: the flusher books within a second or two."""
+FOREIGN_SECONDS = 3600.0
 NEARLY_FULL = 0.8
 """The part of SPOOL_MAX_BYTES from which on the spool is nearly full."""
 
@@ -119,24 +120,30 @@ def _problems(health: MeteringHealth) -> list[str]:
     found = []
     spool = health.spool
     if health.database_error:
-        found.append(f"The database does not answer: {health.database_error}")
+        found.append(f"The database could not be asked (is it up, and migrated?): {health.database_error}")
     if health.unusable_reason:
         found.append(f'The spool can not be used: {health.unusable_reason} Set COSTTRACK["SPOOL_DIR"].')
     age = spool.oldest_unflushed_seconds
     if age > LATE_SECONDS:
         orphaned = spool.count(SegmentKind.ORPHANED)
         whose = f", {orphaned} segment(s) of processes that are gone: run `manage.py flush_usage`" if orphaned else ""
-        found.append(f"Usage has waited {age:,.0f} s to be booked{whose}.")
+        found.append(f"Usage has waited {age:,.0f} s to be booked, or for an organization that does not exist{whose}.")
     if spool.bytes > NEARLY_FULL * health.spool_max_bytes:
         found.append(
             f"The spool holds {spool.bytes:,} of {health.spool_max_bytes:,} bytes (SPOOL_MAX_BYTES); at the limit each "
             "event is written to the database before its call returns."
         )
+    if foreign := spool.foreign_for(FOREIGN_SECONDS):
+        found.append(
+            f"{foreign} segment(s) in {spool.directory} have waited over an hour for another database: that of another "
+            "site, of a test run, or this one under another address. Look into them: nobody books them here."
+        )
     if unreadable := spool.count(SegmentKind.UNREADABLE):
         found.append(f"{unreadable} segment(s) in {spool.directory} can not be read; the log of the flusher says why.")
     if health.dead_letters:
+        reason = health.dead_letter_reasons[0][0].rstrip(".") if health.dead_letter_reasons else "?"
         found.append(
-            f"{health.dead_letters} event(s) could not be booked, most often: {health.dead_letter_reasons[0][0]} "
+            f"{health.dead_letters} event(s) could not be booked, most often: {reason}. "
             "Mend the cause, then run `manage.py flush_usage --retry-dead-letters`."
         )
     if health.last_error:

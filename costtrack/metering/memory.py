@@ -64,8 +64,10 @@ def captured_by(log: Log) -> Iterator[Log]:
     try:
         yield log
     finally:
-        wait_for_later()
-        _active.remove(log)
+        try:
+            wait_for_later()
+        finally:
+            _active.remove(log)
 
 
 def active_log() -> MemoryLog | None:

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Unpack
 
+from costtrack.conf import settings
 from costtrack.domain.events import Outcome, ResourceType
 from costtrack.domain.tokens import TokenUsage
 from costtrack.exceptions import IdempotencyConflict, InvalidUsage, UnknownOrganization
@@ -62,7 +63,7 @@ def record_usage(
 
     Raises InvalidUsage for a figure that is not acceptable; then nothing was stored. With the transport `inline` also
     UnknownOrganization, IdempotencyConflict if the key was used for other usage, and the database's own errors; with
-    `spool` such an event is kept as a dead letter, with its reason.
+    `spool` such an event is kept as a dead letter with its reason, or, if there is no spool either, in the log.
     """
     fields: dict[str, object] = {
         "model": model,
@@ -135,9 +136,19 @@ def record_api_call(
     )
 
 
+OTHER_NAMES = {
+    "prompt_tokens": "input_tokens",
+    "completion_tokens": "output_tokens",
+    "conversation_id": "thread_id",
+    "cost": "cost_usd",
+    "user_id": "user",
+}
+"""What other systems call it."""
+
+
 def _unexpected(name: str) -> str:
     known = [*inspect.signature(record_usage).parameters, *AttributionFields.__annotations__]
-    close = difflib.get_close_matches(name, known, n=1)
+    close = [OTHER_NAMES[name]] if name in OTHER_NAMES else difflib.get_close_matches(name, known, n=1)
     hint = f" Did you mean {close[0]!r}?" if close else ""
     return f"unexpected argument {name!r}.{hint} Arguments are: {', '.join(sorted({*known} - {'attribution'}))}."
 
@@ -145,9 +156,9 @@ def _unexpected(name: str) -> str:
 def _record(fields: EventFields) -> RecordedUsage:
     event = build_event(**fields)
     result = submit(event)
-    if result.status == "conflict":
+    if result.status == "conflict" and settings.transport == "inline":
         raise IdempotencyConflict(event.idempotency_key)
-    if result.status == "rejected":
+    if result.status == "rejected" and settings.transport == "inline":
         raise _refusal(event.attribution.organization, result.reason)
     open_calls = metered_around_here()
     if open_calls and event.resource_type == ResourceType.LLM_TOKENS:
@@ -159,7 +170,6 @@ def _record(fields: EventFields) -> RecordedUsage:
 
 def _refusal(organization: str, reason: str) -> Exception:
     """Why the ledger rejected an event that was fine as such."""
-    from costtrack.conf import settings
     from costtrack.models import Organization
 
     slug = organization or settings.default_organization

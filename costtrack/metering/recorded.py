@@ -22,7 +22,8 @@ class RecordedUsage:
     event: UsageEvent
     status: str
     """`spooled`: on disk, and in the ledger soon. `recorded`: in the ledger. `duplicate`: its idempotency key was
-    recorded before, nothing was charged again."""
+    recorded before, nothing was charged again. `rejected`, `conflict`: there was no spool, and the database refused it;
+    it is in the log, whole."""
     usage_id: int | None
     """The ledger row; None while it is spooled, and in a test that captures usage."""
     day: date | None

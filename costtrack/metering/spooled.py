@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import time
 from collections.abc import Sequence
@@ -37,11 +38,29 @@ def spool_events(events: Sequence[UsageEvent]) -> list[RecordResult]:
         run_later(lambda: spool_events(events))
     except (OSError, spool.SpoolFull) as error:
         return _without_spool(events, error)
+    return _spooled(events)
+
+
+def _spooled(events: Sequence[UsageEvent]) -> list[RecordResult]:
     return [RecordResult(status=RecordStatus.SPOOLED, idempotency_key=event.idempotency_key) for event in events]
 
 
+def _is_on_event_loop() -> bool:
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return False
+    return True
+
+
 def _without_spool(events: Sequence[UsageEvent], cause: Exception) -> list[RecordResult]:
-    """Write them at once over the own connection; if that fails too, into the log, whole and counted."""
+    """Write them at once over the own connection; if that fails too, into the log, whole and counted.
+
+    In a coroutine that is done later: an event loop must not wait for a database.
+    """
+    if _is_on_event_loop():
+        run_later(lambda: _without_spool(events, cause))
+        return _spooled(events)
     global _rest_until, _warn_at
     running = spool.running()
     if running is not None:
@@ -53,10 +72,14 @@ def _without_spool(events: Sequence[UsageEvent], cause: Exception) -> list[Recor
     if now < _rest_until:
         return _lost(events, f"{cause} The database did not take it a moment ago either.")
     try:
-        return _written(events)
+        results = _written(events)
     except Exception as error:  # the boundary: the call that was metered must not fail; the event is in the log
         _rest_until = time.monotonic() + REST_SECONDS
         return _lost(events, f"{cause} Nor could it be written at once: {type(error).__name__}: {error}")
+    for event, result in zip(events, results, strict=True):
+        if result.status in (RecordStatus.REJECTED, RecordStatus.CONFLICT):
+            report_lost(event, f"{result.status}: {result.reason}")
+    return results
 
 
 def _written(events: Sequence[UsageEvent]) -> list[RecordResult]:

@@ -28,7 +28,7 @@ def submit_all(events: Sequence[UsageEvent]) -> list[RecordResult]:
     log = active_log()
     if log is not None:
         return log.record(events)
-    if settings.transport == "spool":
+    if settings.transport != "inline":
         from costtrack.metering.spooled import spool_events
 
         return spool_events(events)
@@ -62,4 +62,4 @@ def needs_no_database(given: GivenAttribution | None = None) -> bool:
 
     `given` is the attribution of what is recorded, by default the one in force here.
     """
-    return settings.transport == "spool" and not (given or given_here()).has_lazy
+    return settings.transport != "inline" and not (given or given_here()).has_lazy

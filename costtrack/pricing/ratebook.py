@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from collections.abc import Iterable
@@ -130,6 +131,15 @@ def current_ratebook(*, using: str | None = None) -> RateBook:
         return book
     finally:
         _lock.release()
+
+
+def _renew_lock() -> None:
+    """A thread of the parent may have held it in the middle of a query; in the child nobody would release it."""
+    global _lock
+    _lock = threading.Lock()
+
+
+os.register_at_fork(after_in_child=_renew_lock)
 
 
 def forget_rates() -> None:

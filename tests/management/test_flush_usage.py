@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -52,11 +53,40 @@ def test_it_says_what_was_booked_and_then_that_nothing_is_left(spool_dir: Path) 
 
 
 def test_as_json(spool_dir: Path) -> None:
-    (spool_dir / "1-1-a.segment").write_text("no segment")
     assert json.loads(flush_usage("--json")) == {
-        "flushed": {"segments": 1, "recorded": 2, "duplicates": 1, "dead_letters": 0, "waiting": 0},
-        "segments_left": {"live": 0, "orphaned": 0, "foreign": 0, "unreadable": 1},
+        "flushed": {
+            "segments": 1,
+            "recorded": 2,
+            "duplicates": 1,
+            "dead_letters": 0,
+            "waiting": 0,
+            "organizations": [],
+        },
+        "segments_left": {"live": 0, "orphaned": 0, "foreign": 0, "unreadable": 0},
     }
+
+
+def test_what_is_left_is_named_with_exit_status_1(spool_dir: Path) -> None:
+    (spool_dir / "1-1-a.segment").write_text("no segment")
+    segment = WrittenSegment(spool_dir, SegmentHeader(address=address_of("default")))
+    segment.append(encode(make_event(attribution={"organization": "nobody"}), time.time_ns() // 1_000_000))
+    segment.close()
+    out = StringIO()
+    with pytest.raises(CommandError, match="Not all that dead processes left is booked") as failed:
+        call_command("flush_usage", stdout=out)
+    assert failed.value.returncode == 1
+    assert out.getvalue().splitlines()[1:] == [
+        "They wait for the organization(s) 'nobody'. Create what is missing, and run this again.",
+        "1 segment(s) of dead processes are left: what waits, or what another process is just booking.",
+        "1 segment(s) can not be read: another user's, or of another version of costtrack.",
+    ]
+
+
+def test_an_unusable_directory_is_no_spool_to_flush(tmp_path: Path, settings: Any) -> None:
+    (tmp_path / "file").write_text("")
+    settings.COSTTRACK = {"SPOOL_DIR": tmp_path / "file" / "spool"}
+    with pytest.raises(CommandError, match=r"^There is no spool to flush: .*file/spool can not be written"):
+        flush_usage()
 
 
 def test_without_a_directory_there_is_nothing_to_do(tmp_path: Path, settings: Any) -> None:
@@ -88,7 +118,7 @@ def test_a_database_that_is_away_is_told_and_nothing_is_lost(spool_dir: Path, mo
         raise OperationalError("no route to host")
 
     monkeypatch.setattr(booking, "record_events", away)
-    with pytest.raises(CommandError, match=r"no route to host Nothing is lost: what is left stays in") as failed:
+    with pytest.raises(CommandError, match=r"no route to host\. Nothing is lost: what is left stays in") as failed:
         flush_usage()
     assert failed.value.returncode == 1
     monkeypatch.undo()

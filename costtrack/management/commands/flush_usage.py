@@ -12,7 +12,7 @@ from django.db import Error as DatabaseError
 
 from costtrack.conf import settings
 from costtrack.exceptions import CostTrackError
-from costtrack.metering.spool.directory import spool_directory
+from costtrack.metering.spool.directory import SpoolUnusable, spool_directory
 from costtrack.metering.spool.header import address_of
 from costtrack.metering.spool.installation import known_installation_uuid
 from costtrack.metering.spool.leftovers import Leftovers, book_leftovers
@@ -29,7 +29,7 @@ any number of times; nothing is charged twice. Segments of living processes are 
 With --retry-dead-letters it tries again what could not be booked (events that the database refused, conflicts,
 organizations that did not exist), after you have mended the cause. What still fails is kept with its new reason.
 
-Exit status 1 if anything is left that it should have booked.
+Exit status 1 if anything is left: events that wait for their organization, dead letters, segments that can not be read.
 """
 
 
@@ -59,16 +59,23 @@ class Command(BaseCommand):
                 address=address_of(settings.database),
                 installation=known_installation_uuid(using=settings.database),
             )
-        except (CostTrackError, DatabaseError) as error:
+        except SpoolUnusable as error:
             raise CommandError(
-                f"Not all could be booked: {' '.join(str(error).split())} Nothing is lost: what is left stays in "
-                f"{spool_directory()}. Run this again when that is mended.",
+                f'There is no spool to flush: {error} Set COSTTRACK["SPOOL_DIR"].', returncode=1
+            ) from error
+        except (CostTrackError, DatabaseError) as error:
+            reason = " ".join(str(error).split()).rstrip(".")
+            raise CommandError(
+                f"Not all could be booked: {reason}. Nothing is lost: what is left stays in {spool_directory()}. "
+                "Run this again when that is mended; `manage.py costtrack_doctor` says more.",
                 returncode=1,
             ) from error
         if options["json"]:
             self.stdout.write(json.dumps(_as_json(booked, retried, state)))
         else:
             self.stdout.write(_as_text(booked, retried, state))
+        if state.count(SegmentKind.ORPHANED) or state.count(SegmentKind.UNREADABLE):
+            raise CommandError("Not all that dead processes left is booked: see above.", returncode=1)
         if booked.dead_letters or (retried and retried.kept):
             raise CommandError(
                 "Some usage could not be booked; each event is kept with its reason in "
@@ -89,7 +96,7 @@ class Command(BaseCommand):
 
 
 def _as_json(booked: Leftovers, retried: Retried | None, state: SpoolState) -> dict[str, Any]:
-    result: dict[str, Any] = {"flushed": asdict(booked)}
+    result: dict[str, Any] = {"flushed": {**asdict(booked), "organizations": sorted(booked.organizations)}}
     if retried is not None:
         result["dead_letters"] = {**asdict(retried), "reasons": dict(retried.reasons)}
     result["segments_left"] = {kind.value: state.count(kind) for kind in SegmentKind}
@@ -112,9 +119,12 @@ def _as_text(booked: Leftovers, retried: Retried | None, state: SpoolState) -> s
             f"{retried.recorded:,} recorded, {retried.duplicates:,} were in the ledger already, {retried.kept:,} kept."
         )
         lines += [f"  {count:>6,} x {reason}" for reason, count in retried.reasons.most_common(5)]
+    if booked.organizations:
+        named = ", ".join(map(repr, sorted(booked.organizations)))
+        lines.append(f"They wait for the organization(s) {named}. Create what is missing, and run this again.")
     for kind, meaning in (
         (SegmentKind.LIVE, "belong to living processes, which book them"),
-        (SegmentKind.ORPHANED, "of dead processes are left; another process may be at them: run this again"),
+        (SegmentKind.ORPHANED, "of dead processes are left: what waits, or what another process is just booking"),
         (SegmentKind.FOREIGN, "are for another database, whose processes book them"),
         (SegmentKind.UNREADABLE, "can not be read: another user's, or of another version of costtrack"),
     ):

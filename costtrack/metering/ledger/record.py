@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from typing import TypeAlias
 
 from django.db import DataError, IntegrityError, connections, transaction
 
@@ -30,8 +29,14 @@ MAX_BATCH = 1000
 """Longer transactions would hold their locks too long."""
 
 
-Attempted: TypeAlias = set[int]
-"""Ledger ids that were taken for events in this attempt or in earlier ones, whether or not their rows landed."""
+@dataclass(frozen=True, slots=True)
+class Attempts:
+    """Ledger ids of transactions whose COMMIT may have been done although its answer was lost."""
+
+    earlier: frozenset[int] = frozenset()
+    """Of attempts before this one: an event that has one of them was recorded then, and is no duplicate."""
+    now: set[int] = field(default_factory=set)
+    """Of this attempt, added just before each COMMIT."""
 
 
 def record_events(
@@ -39,7 +44,7 @@ def record_events(
     *,
     using: str | None = None,
     creates_partitions: bool = False,
-    attempted: Attempted | None = None,
+    attempts: Attempts | None = None,
 ) -> list[RecordResult]:
     """Book the events, each exactly once; one result per event, in their order.
 
@@ -47,23 +52,23 @@ def record_events(
     database refuses is halved until the bad row is found: that one is rejected with the reason, the rest lands.
     `creates_partitions` makes missing months first; never set it inside a transaction that others wait for.
     Errors of the connection itself are raised; then nothing of that batch was booked, unless it was the answer to the
-    COMMIT that was lost. Who tries again gives the same `attempted`: what landed then is `recorded`, no duplicate.
+    COMMIT that was lost. Who tries again gives `attempts`: what landed then is `recorded`, no duplicate.
     """
-    attempted = set() if attempted is None else attempted
+    attempts = attempts or Attempts()
     alias = using or settings.database
     results: list[RecordResult] = []
     for start in range(0, len(events), MAX_BATCH):
         batch = events[start : start + MAX_BATCH]
         try:
-            results += _record_batch(batch, attempted, alias=alias, creates_partitions=creates_partitions)
+            results += _record_batch(batch, attempts, alias=alias, creates_partitions=creates_partitions)
         except StaleRates:
             forget_rates()
-            results += _record_batch(batch, attempted, alias=alias, creates_partitions=creates_partitions)
+            results += _record_batch(batch, attempts, alias=alias, creates_partitions=creates_partitions)
     return results
 
 
 def _record_batch(
-    events: Sequence[UsageEvent], attempted: Attempted, *, alias: str, creates_partitions: bool
+    events: Sequence[UsageEvent], attempts: Attempts, *, alias: str, creates_partitions: bool
 ) -> list[RecordResult]:
     book = current_ratebook(using=alias)
     staged = stage_events(events, book=book, using=alias)
@@ -71,7 +76,7 @@ def _record_batch(
         create_partitions({one.owner.day for one in staged if isinstance(one, StagedUsage)}, using=alias)
     results: dict[int, RecordResult] = {index: one for index, one in enumerate(staged) if isinstance(one, RecordResult)}
     usable = [(index, one) for index, one in enumerate(staged) if isinstance(one, StagedUsage)]
-    results |= _write_or_halve(usable, attempted, book=book, alias=alias)
+    results |= _write_or_halve(usable, attempts, book=book, alias=alias)
     return [results[index] for index in range(len(events))]
 
 
@@ -117,13 +122,13 @@ def _stage(
 
 
 def _write_or_halve(
-    staged: Sequence[tuple[int, StagedUsage]], attempted: Attempted, *, book: RateBook, alias: str
+    staged: Sequence[tuple[int, StagedUsage]], attempts: Attempts, *, book: RateBook, alias: str
 ) -> dict[int, RecordResult]:
     """Write the batch; if the database refuses a row of it, find that row by halving."""
     if not staged:
         return {}
     try:
-        return write_staged(staged, book=book, alias=alias, attempted=attempted)
+        return write_staged(staged, book=book, alias=alias, attempts=attempts)
     except (DataError, IntegrityError) as error:
         if len(staged) == 1:
             index, one = staged[0]
@@ -131,19 +136,18 @@ def _write_or_halve(
             logger.warning("The database refused usage %s: %s", one.event.idempotency_key, reason)
             return {index: _rejected(one.event, reason)}
         middle = len(staged) // 2
-        first = _write_or_halve(staged[:middle], attempted, book=book, alias=alias)
-        return first | _write_or_halve(staged[middle:], attempted, book=book, alias=alias)
+        first = _write_or_halve(staged[:middle], attempts, book=book, alias=alias)
+        return first | _write_or_halve(staged[middle:], attempts, book=book, alias=alias)
 
 
 def write_staged(
-    staged: Sequence[tuple[int, StagedUsage]], *, book: RateBook, alias: str, attempted: Attempted | None = None
+    staged: Sequence[tuple[int, StagedUsage]], *, book: RateBook, alias: str, attempts: Attempts | None = None
 ) -> dict[int, RecordResult]:
     """Write staged usages, given with their indexes, in ONE transaction: keys, then ledger, then summaries.
 
-    Keys are written in their order, so that two writers that share some never deadlock. The ids that are taken are
-    added to `attempted`.
+    Keys are written in their order, so that two writers that share some never deadlock.
     """
-    earlier_attempts = frozenset(attempted or ())
+    attempts = attempts or Attempts()
     backend = backend_for(connections[alias])
     firsts: dict[tuple[int, str], StagedUsage] = {}
     for _, one in staged:
@@ -153,8 +157,6 @@ def write_staged(
         mark_rates_used({one.priced.rate_id for one in in_key_order if one.priced.rate_id}, book=book, using=alias)
         for one, usage_id in zip(in_key_order, backend.reserve_ids(len(in_key_order)), strict=True):
             one.usage_id = usage_id
-        if attempted is not None:
-            attempted.update(one.usage_id for one in in_key_order)
         inserted = backend.insert_keys(in_key_order)
         standing = {} if inserted == len(in_key_order) else standing_records(in_key_order, using=alias)
         accepted = [one for one in in_key_order if one.key not in standing]
@@ -162,12 +164,13 @@ def write_staged(
             accepted.sort(key=lambda one: one.usage_id)
             backend.insert_usage(accepted)
             backend.insert_pending(pending_rows(one.part for one in accepted))
+        attempts.now.update(one.usage_id for one in accepted)
     results = {}
     for index, one in staged:
         first = firsts[one.key]
         if one.key in standing:
             result = result_of_standing(one, standing[one.key])
-            is_own = one is first and result.status is RecordStatus.DUPLICATE and result.usage_id in earlier_attempts
+            is_own = one is first and result.status is RecordStatus.DUPLICATE and result.usage_id in attempts.earlier
             results[index] = replace(result, status=RecordStatus.RECORDED) if is_own else result
         elif one is first:
             results[index] = _recorded(one)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from collections import deque
@@ -13,10 +14,12 @@ from uuid import UUID
 from costtrack.conf import settings
 from costtrack.domain.events import UsageEvent
 from costtrack.exceptions import CostTrackError
-from costtrack.metering.spool.directory import spool_size
+from costtrack.metering.spool.directory import prepared_directory, spool_size
 from costtrack.metering.spool.encoding import encode
 from costtrack.metering.spool.header import HEADER_BYTES, SegmentHeader
 from costtrack.metering.spool.segment import Segment, WrittenSegment
+
+logger = logging.getLogger("costtrack")
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -48,10 +51,13 @@ class Appender:
         self.directory = directory
         self.lock = threading.RLock()
         """Held while lines are appended or segments change; never while the database is spoken to."""
+        self._wake_at = WAKING_EVENTS
         self._is_busy = False
         """Whether the thread that has the lock is in the middle of a change."""
         self.wake = threading.Event()
         """Set when there is a batch for the flusher."""
+        self.on_batch: Callable[[], None] = lambda: None
+        """Called with it: there must be a flusher."""
         self.spooled = 0
         """Events appended since the process began."""
         self.booked = 0
@@ -77,8 +83,10 @@ class Appender:
     def append_lines(self, lines: bytes, count: int) -> None:
         """Spool `count` encoded lines."""
         self._alone(self._append, lines, count)
-        if self.spooled - self.booked >= WAKING_EVENTS and not self.wake.is_set():
+        if self.spooled >= self._wake_at:
+            self._wake_at = self.spooled + WAKING_EVENTS
             self.wake.set()
+            self.on_batch()
 
     def segments(self) -> list[WrittenSegment]:
         """All that hold, or may get, events of this process."""
@@ -135,7 +143,7 @@ class Appender:
         try:
             active.append(lines, is_synced=self._fsync == "always")
         finally:
-            if active.length > length:
+            if active.length > length:  # also where the sync failed, or a signal handler raised
                 self.spooled += count
 
     def _set_installation(self, installation: UUID) -> None:
@@ -148,6 +156,16 @@ class Appender:
         self._bytes_elsewhere = bytes_in_all - (active.length if active else 0)
         while self._full and self._is_booked(self._full[0]):
             self._full.popleft().remove()
+        if active and active.is_gone:
+            logger.error(
+                "The segment %s was deleted while it was in use. This process books what it holds, if it lives; a new "
+                "one is begun. Keep SPOOL_DIR out of reach of whatever cleans up.",
+                active.path,
+            )
+            self._active = None
+            self._full.append(active)
+            prepared_directory(self.directory)
+            return None
         if active and active.length > CLEARED_ABOVE_BYTES and self._is_booked(active):
             active.clear()
         return active
@@ -164,13 +182,15 @@ class Appender:
 
     def _next(self, active: WrittenSegment | None) -> WrittenSegment:
         header = SegmentHeader(address=self._address, installation=self._installation)
-        new = WrittenSegment(self.directory, header)
+        # Whatever interrupts this, no segment may be listed twice.
+        self._active = new = WrittenSegment(self.directory, header)
         if active is not None:
             active.has_writer = False
             self._full.append(active)
             self._bytes_elsewhere += active.length
+            if self._fsync != "never":
+                active.sync()
             self.wake.set()
-        self._active = new
         return new
 
     @staticmethod

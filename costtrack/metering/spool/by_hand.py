@@ -38,7 +38,7 @@ def booking_by_hand() -> Iterator[BookingByHand]:
     directory, address = prepared_directory(spool_directory()), address_of(using)
     counters, dead_letters = Counters(directory), DeadLetters(directory)
     waiting = WaitingRoom(directory, address=address)
-    booker = Booker(using=using, counters=counters, dead_letters=dead_letters, wait=waiting.add)
+    booker = Booker(using=using, address=address, counters=counters, dead_letters=dead_letters, wait=waiting.add)
     try:
         yield BookingByHand(
             directory=directory,

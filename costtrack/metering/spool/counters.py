@@ -11,6 +11,7 @@ from pathlib import Path
 
 import orjson
 
+from costtrack.metering.spool.directory import give_to_owner_of
 from costtrack.metering.spool.file_lock import locked
 
 COUNTERS_FILE = "counters.json"
@@ -72,6 +73,7 @@ class Counters:
 @contextmanager
 def _locked(path: Path) -> Iterator[int]:
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+    give_to_owner_of(path.parent, descriptor)
     try:
         with locked(descriptor, within_seconds=LOCK_SECONDS):
             yield descriptor

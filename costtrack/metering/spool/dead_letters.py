@@ -16,9 +16,10 @@ from typing import Any, Self
 
 import orjson
 
+from costtrack.conf import settings
 from costtrack.domain.events import UsageEvent
 from costtrack.metering.event_json import event_fields, event_of_fields
-from costtrack.metering.spool.directory import DEAD_LETTERS
+from costtrack.metering.spool.directory import DEAD_LETTERS, give_to_owner_of
 from costtrack.metering.spool.file_lock import locked
 
 LOCK_SECONDS = 5.0
@@ -69,18 +70,20 @@ class DeadLetters:
         self._directory = directory
 
     def add(self, letters: Sequence[DeadLetter]) -> None:
-        """Keep them, on the disk before this returns. Raises OSError."""
+        """Keep them, on the disk before this returns. Raises OSError, also past COSTTRACK["SPOOL_MAX_BYTES"]."""
+        if self.path.exists() and self.path.stat().st_size > settings.spool_max_bytes:
+            raise OSError(f"{self.path} has reached {settings.spool_max_bytes:,} bytes (SPOOL_MAX_BYTES).")
         self._append(b"".join(letter.line() for letter in letters))
 
     def count(self) -> int:
         """How many there are, those in a retry that was killed among them."""
-        return sum(1 for path in self._files() for _ in _lines(path))
+        return sum(1 for path in self._files() for _ in _each_line(path))
 
     def reasons(self, most: int = 5) -> list[tuple[str, int]]:
         """The commonest reasons, with how many letters have each."""
         counts: Counter[str] = Counter()
         for path in self._files():
-            for line in _lines(path):
+            for line in _each_line(path):
                 try:
                     counts[str(orjson.loads(line).get("reason", "?"))] += 1
                 except (ValueError, AttributeError):
@@ -125,6 +128,7 @@ class DeadLetters:
     def _locked(self) -> Iterator[int]:
         while True:
             descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
+            give_to_owner_of(self._directory, descriptor)
             try:
                 with locked(descriptor, within_seconds=LOCK_SECONDS):
                     # A retry may have taken the file away between our open and our lock.
@@ -146,10 +150,18 @@ class DeadLetters:
 
 
 def _lines(path: Path) -> list[bytes]:
+    return list(_each_line(path))
+
+
+def _each_line(path: Path) -> Iterator[bytes]:
+    """Those that are not blank, without their ends; none where the file is gone, or another user's."""
     try:
-        return [line for line in path.read_bytes().split(b"\n") if line.strip()]
-    except FileNotFoundError:
-        return []
+        with path.open("rb") as file:
+            for line in file:
+                if line.strip():
+                    yield line.rstrip(b"\n")
+    except (FileNotFoundError, PermissionError):
+        return
 
 
 @contextmanager

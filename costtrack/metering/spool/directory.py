@@ -15,6 +15,7 @@ from costtrack.exceptions import CostTrackError
 
 SEGMENT_SUFFIX = ".segment"
 DEAD_LETTERS = "dead-letters.jsonl"
+OTHER_FILES = frozenset({".gitignore", "counters.json"})
 
 
 class SpoolUnusable(CostTrackError, OSError):
@@ -30,13 +31,18 @@ def spool_directory() -> Path:
 
 
 def prepared_directory(path: Path) -> Path:
-    """The directory, made if it is not there, with mode 0700. Raises SpoolUnusable with the reason."""
+    """The directory, made if it is not there, with mode 0700. Raises SpoolUnusable with the reason.
+
+    One that others use, too, such as /tmp, is refused: it would be closed to them.
+    """
     try:
         path.mkdir(mode=0o700, parents=True, exist_ok=True)
         status = path.stat()
         if status.st_uid not in {os.geteuid(), 0} and os.geteuid() != 0:
             raise SpoolUnusable(f"{path} belongs to another user (uid {status.st_uid}).")
         if stat.S_IMODE(status.st_mode) & 0o077:
+            if strange := next((name for name in sorted(os.listdir(path)) if not _is_ours(name)), None):
+                raise SpoolUnusable(f"{path} is open to others and holds {strange!r}: give the spool one of its own.")
             path.chmod(0o700)
         with tempfile.TemporaryFile(dir=path) as probe:
             probe.write(b"x")
@@ -48,6 +54,17 @@ def prepared_directory(path: Path) -> Path:
     except OSError as error:
         raise SpoolUnusable(f"{path} can not be written ({error.strerror or error}).") from error
     return path
+
+
+def _is_ours(name: str) -> bool:
+    return name.endswith((SEGMENT_SUFFIX, ".new")) or name.startswith("dead-letters") or name in OTHER_FILES
+
+
+def give_to_owner_of(directory: Path, descriptor: int) -> None:
+    """What root makes in the directory of another user, that user must be able to write and adopt."""
+    if os.geteuid() == 0:
+        owner = directory.stat()
+        os.fchown(descriptor, owner.st_uid, owner.st_gid)
 
 
 def unusable_reason(path: Path) -> str:
@@ -69,13 +86,15 @@ class SpoolSize:
 
 
 def spool_size(path: Path) -> SpoolSize:
-    """How many segments there are, and the bytes of all files, dead letters included; 0 where there is no directory."""
+    """How many segments there are, and the bytes of all files but dead letters; 0 where there is no directory."""
     segments = size = 0
     try:
         entries = list(os.scandir(path))
     except OSError:
         return SpoolSize(segments=0, bytes=0)
     for entry in entries:
+        if entry.name.startswith("dead-letters"):
+            continue
         try:
             size += entry.stat(follow_symlinks=False).st_size
         except OSError:  # gone meanwhile

@@ -45,7 +45,10 @@ class SpooledEvent:
 
 def encode(event: UsageEvent, spooled_ms: int) -> bytes:
     """The event's line."""
-    body = orjson.dumps((spooled_ms, event), default=str)  # Decimals as text
+    try:
+        body = orjson.dumps((spooled_ms, event), default=str)  # Decimals as text
+    except TypeError as error:
+        raise error.__cause__ or error from None  # what a signal handler raised in the middle of it
     return b"%08x %b\n" % (crc32(body), body)
 
 

@@ -54,5 +54,7 @@ def address_of(alias: str) -> str:
     name = database.get("NAME", "")
     if str(database.get("ENGINE", "")).endswith("sqlite3") and not str(name).startswith("file:"):
         name = Path(str(name)).absolute()
-    parts = (database.get("ENGINE", ""), database.get("HOST", ""), database.get("PORT", ""), name)
+    options = database.get("OPTIONS", {})
+    parts = [database.get("ENGINE", ""), database.get("HOST", ""), database.get("PORT", ""), name]
+    parts += [options[key] for key in ("service", "options") if key in options]  # of libpq: where, and which schema
     return hashlib.sha256("\n".join(map(str, parts)).encode()).hexdigest()[:16]

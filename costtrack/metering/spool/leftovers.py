@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from costtrack.metering.spool.adoption import orphans, remove_abandoned
 from costtrack.metering.spool.by_hand import booking_by_hand
@@ -22,6 +22,8 @@ class Leftovers:
     dead_letters: int = 0
     waiting: int = 0
     """Events whose organization does not exist yet: kept, and tried again by whoever adopts them."""
+    organizations: set[str] = field(default_factory=set)
+    """Those that such events wait for."""
 
     @property
     def events(self) -> int:
@@ -47,6 +49,7 @@ def book_leftovers(on_batch: Callable[[Leftovers], None] = lambda so_far: None) 
                     done.duplicates += booked.duplicates
                     done.dead_letters += booked.dead_letters
                     done.waiting += booked.waiting
+                    done.organizations |= booked.organizations
                     deliver(booked.recorded)
                     on_batch(done)
                 segment.remove()

@@ -7,7 +7,6 @@ import os
 import threading
 import time
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -110,8 +109,9 @@ def stop(timeout_seconds: float = 10.0) -> bool:
     if stopped is None:
         return True
     is_done = stopped.flusher.stop(timeout_seconds)
-    stopped.appender.close()
-    stopped.waiting.close()
+    if stopped.flusher.is_gone:  # else it still reads them; they are let go with the process
+        stopped.appender.close()
+        stopped.waiting.close()
     return is_done
 
 
@@ -143,18 +143,18 @@ def _started(here: _Process) -> RunningSpool:
         here.unusable_until = time.monotonic() + UNUSABLE_SECONDS
         logger.warning(
             "The spool can not be used: %s Usage is written to the database before each metered call returns, and "
-            'is lost if that is away. Set COSTTRACK["SPOOL_DIR"] to a directory that this user may write.',
+            'goes to the log if that is away. Set COSTTRACK["SPOOL_DIR"] to a directory that this user may write.',
             error,
         )
         raise
     using, address = settings.database, address_of(settings.database)
     appender, waiting = Appender(directory, address=address), WaitingRoom(directory, address=address)
     counters, dead_letters = Counters(directory), DeadLetters(directory)
-    booker = Booker(using=using, counters=counters, dead_letters=dead_letters, wait=waiting.add)
+    booker = Booker(using=using, address=address, counters=counters, dead_letters=dead_letters, wait=waiting.add)
     flusher = Flusher(appender, using=using, address=address, booker=booker, counters=counters, waiting=waiting)
-    with suppress(RuntimeError):  # the interpreter is ending: the events are on disk for the next process
-        flusher.start()
     here.running = RunningSpool(appender, flusher, waiting, counters, dead_letters)
+    appender.on_batch = flusher.ensure_running
+    flusher.ensure_running()
     watch_this_process()
     return here.running
 

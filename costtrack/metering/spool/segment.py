@@ -15,7 +15,7 @@ from pathlib import Path
 from secrets import token_hex
 from uuid import UUID
 
-from costtrack.metering.spool.directory import SEGMENT_SUFFIX
+from costtrack.metering.spool.directory import SEGMENT_SUFFIX, give_to_owner_of
 from costtrack.metering.spool.encoding import DamagedRecord, SpooledEvent, decode
 from costtrack.metering.spool.header import HEADER_BYTES, SegmentHeader, read_header
 
@@ -91,16 +91,16 @@ class Segment:
 
     def close(self) -> None:
         """Let go of it; with this process's last descriptor the lock goes."""
-        if self._descriptor >= 0:
-            os.close(self._descriptor)
-            self._descriptor = -1
+        descriptor, self._descriptor = self._descriptor, -1  # first: its number may soon be another file's
+        if descriptor >= 0:
+            os.close(descriptor)
 
     def _bytes_from(self, position: int) -> bytes:
         return os.pread(self._descriptor, CHUNK_BYTES, position)
 
     def _set_header(self, header: SegmentHeader) -> None:
-        os.pwrite(self._descriptor, header.encoded(), 0)
         self.header = header
+        os.pwrite(self._descriptor, header.encoded(), 0)
 
 
 class WrittenSegment(Segment):
@@ -115,7 +115,9 @@ class WrittenSegment(Segment):
         descriptor = -1
         try:
             fcntl.flock(self._append_to, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            self._write(header.encoded())
+            give_to_owner_of(directory, self._append_to)
+            if os.write(self._append_to, header.encoded()) != HEADER_BYTES:
+                raise OSError(f"The header of {path} could not be written; the disk may be full.")
             descriptor = os.open(hidden, os.O_RDWR)
             os.rename(hidden, path)
         except BaseException:
@@ -128,16 +130,24 @@ class WrittenSegment(Segment):
         super().__init__(path, descriptor, header, has_writer=True)
 
     def append(self, lines: bytes, *, is_synced: bool = False) -> None:
-        """Append whole lines by one write. If it raises OSError, nothing of them stays.
+        """Append whole lines by one write. If it raises, they are not in the segment, unless it was the sync.
 
-        A signal handler may raise anything right after the write: then `length` tells whether they are there.
+        A signal handler may raise anything at any point: what it left is cut off before the next lines.
         """
-        try:
-            self._write(lines)
-        finally:
-            self._count(lines)
+        if os.lseek(self._append_to, 0, os.SEEK_END) != self.length:
+            os.ftruncate(self._append_to, self.length)
+        written = os.write(self._append_to, lines)
+        if written != len(lines):  # a full disk, without an exception
+            os.ftruncate(self._append_to, self.length)
+            raise OSError(f"Only {written} of {len(lines)} bytes could be written; the disk may be full.")
+        self.length += written
         if is_synced:
             os.fdatasync(self._append_to)
+
+    @property
+    def is_gone(self) -> bool:
+        """Whether somebody has deleted the file: its lines can still be booked, but by this process only."""
+        return os.fstat(self._append_to).st_nlink == 0
 
     def sync(self) -> None:
         """Bring what was appended to the disk."""
@@ -152,30 +162,17 @@ class WrittenSegment(Segment):
     def close(self) -> None:
         """Let go of it, and so of its lock."""
         super().close()
-        if self._append_to >= 0:
-            os.close(self._append_to)
-            self._append_to = -1
+        descriptor, self._append_to = self._append_to, -1
+        if descriptor >= 0:
+            os.close(descriptor)
 
     def _bytes_from(self, position: int) -> bytes:
         # Not past what was appended whole: the lines of a write that failed half-way are cut off again.
         return os.pread(self._descriptor, max(0, min(CHUNK_BYTES, self.length - position)), position)
 
-    def _write(self, data: bytes) -> None:
-        written = os.write(self._append_to, data)
-        if written != len(data):  # a full disk, without an exception
-            raise OSError(f"Only {written} of {len(data)} bytes could be written; the disk may be full.")
-
-    def _count(self, lines: bytes) -> None:
-        """Take the lines into account if they are there, and remove what is there of them if they are not whole."""
-        size = os.lseek(self._append_to, 0, os.SEEK_END)  # a sixth of what fstat costs
-        if size == self.length + len(lines):
-            self.length = size
-        elif size != self.length:
-            os.ftruncate(self._append_to, self.length)
-
 
 def adopted(path: Path) -> Segment | None:
-    """The segment, locked, if its writer is gone and nobody else has it; None otherwise.
+    """The segment, locked, if its writer is gone and nobody else has it; None otherwise. An empty file is removed.
 
     Raises PermissionError where another user's segment may not be opened, ValueError where it has no header.
     """
@@ -193,6 +190,11 @@ def adopted(path: Path) -> Segment | None:
         if not path.exists() or os.stat(path).st_ino != os.fstat(descriptor).st_ino:
             os.close(descriptor)
             return None
+        size = os.fstat(descriptor).st_size
+        if not size:  # a loss of power took even the header
+            path.unlink()
+            os.close(descriptor)
+            return None
         header = read_header(os.pread(descriptor, HEADER_BYTES, 0))
     except FileNotFoundError:
         os.close(descriptor)
@@ -200,4 +202,6 @@ def adopted(path: Path) -> Segment | None:
     if header is None:
         os.close(descriptor)
         raise ValueError(f"{path} does not begin with the header of a segment that this version knows.")
+    if header.offset > size:  # likewise: rather meet keys again than leave lines out
+        header = replace(header, offset=HEADER_BYTES)
     return Segment(path, descriptor, header)

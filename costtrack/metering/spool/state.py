@@ -69,6 +69,14 @@ class SpoolState:
         times = [segment.oldest_spooled_ms for segment in self._ours() if segment.oldest_spooled_ms is not None]
         return max(0.0, time.time() - min(times) / 1000) if times else 0.0
 
+    def foreign_for(self, seconds: float) -> int:
+        """How many segments of other databases hold events that are older than that."""
+        before_ms = (time.time() - seconds) * 1000
+        foreign = (
+            one for one in self.segments if one.kind is SegmentKind.FOREIGN and one.oldest_spooled_ms is not None
+        )
+        return sum(one.oldest_spooled_ms < before_ms for one in foreign if one.oldest_spooled_ms is not None)
+
     def _ours(self) -> Iterator[SegmentState]:
         return (one for one in self.segments if one.kind in (SegmentKind.LIVE, SegmentKind.ORPHANED))
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from uuid import UUID
 
+from costtrack.conf import settings
 from costtrack.metering.spool.encoding import SpooledEvent, encode
 from costtrack.metering.spool.header import SegmentHeader
 from costtrack.metering.spool.segment import Segment, WrittenSegment
@@ -19,6 +21,8 @@ class WaitingRoom:
     def __init__(self, directory: Path, *, address: str) -> None:
         self._directory = directory
         self._address = address
+        self.installation: UUID | None = None
+        """The database's UUID, once it is known."""
         self._arriving: WrittenSegment | None = None
         self._due: list[Segment] = []
         self._next_try = 0.0
@@ -26,13 +30,15 @@ class WaitingRoom:
     def add(self, events: Sequence[SpooledEvent]) -> None:
         """Keep them, with the time at which they were first spooled."""
         if self._arriving is None:
-            self._arriving = WrittenSegment(self._directory, SegmentHeader(address=self._address))
+            header = SegmentHeader(address=self._address, installation=self.installation)
+            self._arriving = WrittenSegment(self._directory, header)
             self._next_try = time.monotonic() + RETRY_SECONDS
-        self._arriving.append(b"".join(encode(one.event, one.spooled_ms) for one in events))
+        lines = b"".join(encode(one.event, one.spooled_ms) for one in events)
+        self._arriving.append(lines, is_synced=settings.spool_fsync != "never")
 
-    def due(self, *, at_once: bool = False) -> list[Segment]:
+    def due(self) -> list[Segment]:
         """The segments to try again now; the caller removes each that it has booked."""
-        if self._arriving is not None and (at_once or time.monotonic() >= self._next_try):
+        if self._arriving is not None and time.monotonic() >= self._next_try:
             self._arriving.has_writer = False
             self._due.append(self._arriving)
             self._arriving = None

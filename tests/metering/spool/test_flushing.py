@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 import threading
 from decimal import Decimal
 from pathlib import Path
@@ -19,7 +20,7 @@ from costtrack.metering.spool import booking, flusher
 from costtrack.metering.spool.header import HEADER_BYTES, read_header
 from costtrack.metering.spool.running import _here
 from costtrack.models import Installation, Organization, ResourceUsage
-from tests.factories import make_organization, make_rate
+from tests.factories import make_event, make_organization, make_rate
 from tests.metering.spool.spooling import CALL, hold_up_the_flusher, segments, wait_until
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -290,3 +291,83 @@ def test_usage_that_never_reached_the_ledger_can_not_be_corrected(monkeypatch: p
     usage = costtrack.record_usage(**{**CALL, "organization": "mistyped"})
     with pytest.raises(costtrack.InvalidCorrection, match=r"is not in the ledger: it still waits in the spool, or is"):
         costtrack.void_usage(usage, reason="test")
+
+
+def test_usage_whose_key_was_refused_can_not_be_corrected_for_that_is_other_usage() -> None:
+    costtrack.record_usage(**CALL, idempotency_key="k")
+    assert costtrack.flush(10)
+    other = costtrack.record_usage(**{**CALL, "input_tokens": 7}, idempotency_key="k")
+    with pytest.raises(costtrack.IdempotencyConflict):
+        costtrack.void_usage(other, reason="test")
+    assert ResourceUsage.objects.count() == 1
+
+
+def test_usage_can_be_corrected_at_once_in_a_coroutine() -> None:
+    async def meter_and_void() -> None:
+        costtrack.void_usage(costtrack.record_usage(**CALL), reason="test")
+
+    asyncio.run(meter_and_void())
+    assert ResourceUsage.objects.count() == 2
+
+
+def test_a_repeated_key_in_a_later_batch_of_one_call_is_a_duplicate() -> None:
+    events = [make_event(key=f"k{number}") for number in range(1000)]
+    results = record.record_events([*events, events[0]])
+    assert [str(results[0].status), str(results[-1].status)] == ["recorded", "duplicate"]
+
+
+def test_events_are_never_booked_into_another_database_than_that_of_their_call(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """As at the end of `manage.py test`, when the real database has its name back."""
+    with transaction.atomic():
+        hold_up_the_flusher()
+        costtrack.record_usage(**CALL)
+        monkeypatch.setattr(booking, "address_of", lambda alias: "0" * 16)
+    running = spool.running()
+    assert running is not None
+    wait_until(lambda: "another one than when these events were metered" in running.flusher.last_error)
+    assert not ResourceUsage.objects.exists()
+    monkeypatch.undo()
+    assert costtrack.flush(10)
+    assert ResourceUsage.objects.count() == 1
+
+
+def test_waiting_for_a_database_that_is_away_does_not_hammer_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    def away(*args: Any, **kwargs: Any) -> Any:
+        raise OperationalError("no route to host")
+
+    monkeypatch.setattr(booking, "record_events", away)
+    costtrack.record_usage(**CALL)
+    assert not costtrack.flush(1.0)
+    running = spool.running()
+    assert running is not None
+    assert running.counters.in_this_process()["flush_errors"] <= 10  # four a second, not thousands
+
+
+def test_the_flusher_lives_on_whatever_fails_and_comes_back_if_it_has_died(monkeypatch: pytest.MonkeyPatch) -> None:
+    costtrack.record_usage(**CALL)
+    running = spool.running()
+    assert running is not None
+    monkeypatch.setattr(running.flusher, "_book_all", lambda now: 1 / 0)
+    monkeypatch.setattr(running.flusher, "_failed", lambda *args: 1 / 0)
+    assert not costtrack.flush(0.5)
+    monkeypatch.undo()
+    assert costtrack.flush(10)
+    running.flusher._thread = None  # as where no thread could start
+    costtrack.record_usage(**CALL)
+    assert costtrack.flush(10)
+    assert ResourceUsage.objects.count() == 2
+
+
+def test_a_deleted_segment_is_told_booked_and_followed_by_a_new_one(
+    spool_dir: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    with transaction.atomic():
+        hold_up_the_flusher()
+        costtrack.record_usage(**CALL)
+        shutil.rmtree(spool_dir)
+    wait_until(lambda: "was deleted while it was in use" in caplog.text)
+    costtrack.record_usage(**CALL)
+    assert costtrack.flush(10)
+    assert (ResourceUsage.objects.count(), len(segments(spool_dir))) == (2, 1)

@@ -123,7 +123,10 @@ def test_the_state_tells_how_much_waits_and_for_how_long(spool_dir: Path) -> Non
     assert health.spool.unbooked_bytes == len(encode(event, time.time_ns() // 1_000_000))
     assert 90 <= health.spool.oldest_unflushed_seconds < 100
     [problem] = health.problems
-    assert problem.startswith("Usage has waited 90 s to be booked, 1 segment(s) of processes that are gone: run")
+    assert problem == (
+        "Usage has waited 90 s to be booked, or for an organization that does not exist, 1 segment(s) of processes "
+        "that are gone: run `manage.py flush_usage`."
+    )
     assert book_leftovers().recorded == 1
     assert metering_health().problems == ()
     assert metering_health().counters["recorded"] == 1

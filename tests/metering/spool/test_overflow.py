@@ -46,7 +46,7 @@ def test_a_full_spool_writes_at_once_with_a_loud_word_and_a_counter(
     settings.COSTTRACK = {**settings.COSTTRACK, "SPOOL_MAX_BYTES": 1 << 20}
     monkeypatch.setattr("costtrack.metering.spooled._warn_at", 0.0)
     spool_dir.mkdir(mode=0o700)
-    (spool_dir / "dead-letters.jsonl").write_bytes(b"x" * (1 << 20))
+    (spool_dir / "1-1-a.segment").write_bytes(b"x" * (1 << 20))
     assert costtrack.record_usage(**CALL).status == "recorded"
     assert ResourceUsage.objects.count() == 1
     running = spool.running()

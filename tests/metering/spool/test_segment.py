@@ -15,7 +15,7 @@ from uuid import UUID
 import pytest
 from django.conf import settings as django_settings
 
-from costtrack.metering.spool.directory import prepared_directory
+from costtrack.metering.spool.directory import SpoolUnusable, prepared_directory
 from costtrack.metering.spool.encoding import encode
 from costtrack.metering.spool.header import HEADER_BYTES, SegmentHeader, address_of, read_header
 from costtrack.metering.spool.segment import Segment, WrittenSegment, adopted
@@ -233,3 +233,34 @@ def test_the_directory_and_its_files_are_private(written: WrittenSegment, spool_
     spool_dir.chmod(0o755)
     prepared_directory(spool_dir)
     assert spool_dir.stat().st_mode & 0o777 == 0o700
+
+
+def test_what_an_interrupted_append_left_is_cut_off_before_the_next(written: WrittenSegment) -> None:
+    written.append(line("a"))
+    os.write(written._append_to, line("interrupted"))  # and a signal handler raised before it was counted
+    written.append(line("b"))
+    written.append(line("c"))
+    assert keys(written) == ["a", "b", "c"]
+    assert written.size() == written.length
+
+
+def test_an_empty_file_that_a_loss_of_power_left_is_removed(spool_dir: Path) -> None:
+    path = prepared_directory(spool_dir) / "1-1-a.segment"
+    path.touch()
+    assert adopted(path) is None
+    assert not path.exists()
+
+
+def test_a_header_that_points_behind_the_end_leaves_no_line_out(written: WrittenSegment) -> None:
+    written.append(line("a"))
+    written.set_booked(written.length + 500)
+    assert keys(left_by_a_dead_process(written)) == ["a"]
+
+
+def test_a_directory_that_others_use_is_refused_and_stays_open_to_them(spool_dir: Path) -> None:
+    spool_dir.mkdir()
+    (spool_dir / "notes.txt").touch()
+    spool_dir.chmod(0o1777)
+    with pytest.raises(SpoolUnusable, match=r"is open to others and holds 'notes\.txt': give the spool one of its own"):
+        prepared_directory(spool_dir)
+    assert spool_dir.stat().st_mode & 0o7777 == 0o1777
