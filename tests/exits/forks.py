@@ -14,7 +14,8 @@ from concurrent.futures import ProcessPoolExecutor
 from tests.exits.host import fields, meter_some, set_up
 from tests.exits.scripts import stream
 
-FORKS_AT_ONCE = 5
+CHILDREN_AT_ONCE = 4
+EVENTS_AT_A_FORK = 100
 
 
 def wait_for(pid: int) -> None:
@@ -79,7 +80,7 @@ def by_c() -> None:
 
 
 def while_threads_meter(forks: int) -> None:
-    """Fork while four threads meter at full speed and the flusher books; prints how many each thread has metered."""
+    """Fork while four threads meter at full speed and the flusher books."""
     from costtrack import record_usage
     from costtrack.metering.spool import flusher
 
@@ -88,39 +89,36 @@ def while_threads_meter(forks: int) -> None:
 
     flusher.ROUND_SECONDS = 0.01
     meter("parent-0")  # imports what metering needs: no child could finish what another thread is just importing
-    may_meter, is_over = threading.Event(), threading.Event()
+    permits = threading.Semaphore(0)  # so that a slow fork does not make a backlog that the exit has no time for
     metered = [0] * 4
 
     def load(thread: int) -> None:
-        while not is_over.is_set():
-            may_meter.wait()
-            meter(f"thread{thread}-{metered[thread]}")
-            metered[thread] += 1
+        for number in range(forks * EVENTS_AT_A_FORK // 4):
+            permits.acquire()
+            meter(f"thread{thread}-{number}")
+            metered[thread] = number + 1
 
     threads = [threading.Thread(target=load, args=(thread,), daemon=True) for thread in range(4)]
     for thread in threads:
         thread.start()
-    for first in range(0, forks, FORKS_AT_ONCE):
-        children = []
-        may_meter.set()
-        for number in range(first, first + FORKS_AT_ONCE):
-            before = sum(metered)
-            while sum(metered) < before + 20:
-                time.sleep(0)
-            if (pid := os.fork()) == 0:
-                for event in range(3):
-                    meter(f"child{number}-{event}")
-                atexit._run_exitfuncs()  # as sys.exit, without the time that it takes to tear all down
-                os._exit(0)
-            children.append(pid)
-        may_meter.clear()
-        for pid in children:
-            wait_for(pid)
-    is_over.set()
-    may_meter.set()
+    children = []
+    for number in range(forks):
+        if len(children) == CHILDREN_AT_ONCE:
+            wait_for(children.pop(0))
+        before = sum(metered)
+        permits.release(EVENTS_AT_A_FORK)
+        while sum(metered) < before + 10:
+            time.sleep(0)
+        if (pid := os.fork()) == 0:
+            for event in range(3):
+                meter(f"child{number}-{event}")
+            atexit._run_exitfuncs()  # as sys.exit, without the time that it takes to tear all down
+            os._exit(0)
+        children.append(pid)
+    for pid in children:
+        wait_for(pid)
     for thread in threads:
         thread.join()
-    print("metered", *metered)
 
 
 def while_the_flusher_reads_the_rates() -> None:

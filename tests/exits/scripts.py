@@ -14,13 +14,13 @@ from tests.exits.host import meter_some, only_the_exit_books, set_up
 
 
 def stream(name: str) -> Iterator[Any]:
-    """A stream that costs its three tokens although nobody reads it to its end."""
+    """A stream whose first chunk has arrived; it has cost three tokens, although nobody reads it to its end."""
     from costtrack import track_api_call
 
     @track_api_call("chat", provider="openai", model="test-model", organization="acme", request_id=name)
     def streamed() -> Iterator[Any]:
-        yield {"choices": [{"delta": {"content": "Hello"}}], "usage": {"prompt_tokens": 2, "completion_tokens": 1}}
-        yield {}
+        usage = {"prompt_tokens": 2, "completion_tokens": 1}
+        return iter([{"choices": [{"delta": {"content": "Hello"}}], "usage": usage}, {}])
 
     begun = streamed()
     next(begun)
@@ -54,6 +54,9 @@ def main() -> None:
             meter_some(prefix)
             globals()["kept"] = stream(f"{prefix}-3")
         case "dropped-stream":
+            from costtrack.metering.database_thread import run_later
+
+            run_later(lambda: time.sleep(0.5))  # what it has to do before it comes to the stream
             stream(f"{prefix}-0")
         case "atexit":
             from costtrack import meter  # noqa: F401 - a host has imported it by then

@@ -50,11 +50,8 @@ def test_a_child_forked_while_the_flusher_reads_the_rates_books_all_the_same(hos
 
 def test_fifty_forks_while_four_threads_meter_hang_lose_and_double_nothing(host: Host) -> None:
     assert host.run("tests.exits.forks", "threads", 50) == 0, host.said()
-    [line] = [line for line in host.said().splitlines() if line.startswith("metered ")]
-    metered = [int(number) for number in line.split()[1:]]
-    assert min(metered) > 10
     of_children = [f"child{number}-{event}" for number in range(50) for event in range(3)]
-    of_threads = [f"thread{thread}-{number}" for thread in range(4) for number in range(metered[thread])]
+    of_threads = [f"thread{thread}-{number}" for thread in range(4) for number in range(50 * 100 // 4)]
     assert Counter(host.booked()) == Counter([*of_children, *of_threads, "parent-0"]), host.said()
     assert host.unbooked_bytes() == 0
     assert host.counters()["duplicates"] == 0

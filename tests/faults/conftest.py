@@ -17,19 +17,6 @@ from tests.faults.scene import Scene
 from tests.servers import PostgresServer
 
 
-def pytest_configure(config: pytest.Config) -> None:
-    """Say what the marker means."""
-    config.addinivalue_line("markers", "pgbouncer: needs the Debian package pgbouncer; run with -m pgbouncer")
-
-
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave out what needs a program that pip can not install, unless it is asked for by name."""
-    if "pgbouncer" not in config.getoption("markexpr"):
-        left_out = [item for item in items if item.get_closest_marker("pgbouncer")]
-        items[:] = [item for item in items if item not in left_out]
-        config.hook.pytest_deselected(items=left_out)
-
-
 @pytest.fixture(scope="session")
 def shared_postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PostgresServer]:
     """A PostgreSQL for the fault tests alone, whatever database the suite runs on; who stops it starts it again."""

@@ -96,7 +96,7 @@ class Command(BaseCommand):
 
 
 def _as_json(booked: Leftovers, retried: Retried | None, state: SpoolState) -> dict[str, Any]:
-    result: dict[str, Any] = {"flushed": {**asdict(booked), "organizations": sorted(booked.organizations)}}
+    result: dict[str, Any] = {"flushed": asdict(booked)}
     if retried is not None:
         result["dead_letters"] = {**asdict(retried), "reasons": dict(retried.reasons)}
     result["segments_left"] = {kind.value: state.count(kind) for kind in SegmentKind}
@@ -120,7 +120,7 @@ def _as_text(booked: Leftovers, retried: Retried | None, state: SpoolState) -> s
         )
         lines += [f"  {count:>6,} x {reason}" for reason, count in retried.reasons.most_common(5)]
     if booked.organizations:
-        named = ", ".join(map(repr, sorted(booked.organizations)))
+        named = ", ".join(map(repr, booked.organizations))
         lines.append(f"They wait for the organization(s) {named}. Create what is missing, and run this again.")
     for kind, meaning in (
         (SegmentKind.LIVE, "belong to living processes, which book them"),

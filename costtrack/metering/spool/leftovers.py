@@ -22,8 +22,8 @@ class Leftovers:
     dead_letters: int = 0
     waiting: int = 0
     """Events whose organization does not exist yet: kept, and tried again by whoever adopts them."""
-    organizations: set[str] = field(default_factory=set)
-    """Those that such events wait for."""
+    organizations: list[str] = field(default_factory=list)
+    """Those that such events wait for, in alphabetical order."""
 
     @property
     def events(self) -> int:
@@ -49,7 +49,7 @@ def book_leftovers(on_batch: Callable[[Leftovers], None] = lambda so_far: None) 
                     done.duplicates += booked.duplicates
                     done.dead_letters += booked.dead_letters
                     done.waiting += booked.waiting
-                    done.organizations |= booked.organizations
+                    done.organizations = sorted({*done.organizations, *booked.organizations})
                     deliver(booked.recorded)
                     on_batch(done)
                 segment.remove()
