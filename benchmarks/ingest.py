@@ -303,8 +303,9 @@ def _from_disk(batches: int) -> None:
     rates = []
     with tempfile.TemporaryDirectory() as folder:
         place = Path(folder)
-        appender = Appender(place, address=address_of("default"))
-        booker = Booker(using="default", counters=Counters(place), dead_letters=DeadLetters(place), wait=_unexpected)
+        address, counters, letters = address_of("default"), Counters(place), DeadLetters(place)
+        appender = Appender(place, address=address)
+        booker = Booker(using="default", address=address, counters=counters, dead_letters=letters, wait=_unexpected)
         for _ in range(batches + 1):
             appender.append_all([one.event for one in traffic.batch()])
         started = time.perf_counter()

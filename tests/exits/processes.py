@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -63,6 +64,7 @@ class Host:
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 text=True,
+                start_new_session=True,
                 preexec_fn=dies_with_its_parent(signal.SIGTERM),  # noqa: PLW1509 - it only makes two system calls
             )
         self.children.append(child)
@@ -147,15 +149,15 @@ class Host:
         return unbooked
 
     def kill(self) -> None:
-        """End what still runs: first as politely as leaves no grandchildren behind."""
+        """End what still runs, children of the processes included: a test that failed may have left some."""
         for child in self.children:
             if child.poll() is None:
                 child.terminate()
-                try:
+                with suppress(subprocess.TimeoutExpired):
                     child.wait(10)
-                except subprocess.TimeoutExpired:
-                    child.kill()
-                    child.wait()
+            with suppress(ProcessLookupError):
+                os.killpg(child.pid, signal.SIGKILL)
+            child.wait()
 
 
 class UnixConnection(http.client.HTTPConnection):

@@ -7,9 +7,10 @@ import signal
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
+import psycopg
 import pytest
 
-from tests.faults.children import Child
+from tests.faults.children import Child, wait_until
 from tests.faults.proxy import PostgresProxy
 from tests.faults.scene import Scene
 
@@ -70,3 +71,29 @@ def test_what_a_killed_parent_was_adopting_is_adopted_while_its_child_lives_on(s
     with that_ends(scene, killed_with_a_child_that_lives_on(parent)):
         reckoning = scene.reckon()
         assert reckoning.drained["adopted"]["segments"] == 1
+
+
+def test_what_a_killed_parent_was_just_booking_is_free_although_its_child_lives_on(scene: Scene) -> None:
+    with scene.database.connect() as direct:
+        with scene.database.connect() as holder, holder.transaction():
+            holder.execute("LOCK TABLE costtrack_usagekey")  # so that the flusher is in mid-transaction for sure
+            parent = scene.start("forking", scene.folder, "--outlive")
+            scene.wait_until_metered("t0", 200)
+            wait_until(lambda: transactions(direct) == 2, what="the flusher's batch waits")
+            (scene.folder / "fork").touch()
+            child_pid = killed_with_a_child_that_lives_on(parent)
+        with that_ends(scene, child_pid):
+            wait_until(
+                lambda: transactions(direct) == 0, what="the dead parent's transaction is over", timeout_seconds=20
+            )
+            scene.reckon()
+
+
+def transactions(connection: psycopg.Connection) -> int:
+    """How many are open in this database, but this one."""
+    [[count]] = connection.execute(
+        "SELECT count(*) FROM pg_stat_activity "
+        "WHERE datname = current_database() AND xact_start IS NOT NULL AND pid <> pg_backend_pid() "
+        "AND backend_type = 'client backend'"
+    ).fetchall()
+    return int(count)

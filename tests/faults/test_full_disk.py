@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import shutil
+from pathlib import Path
 
+from tests.faults.proxy import PostgresProxy
 from tests.faults.scene import Scene
 
 ALOUD = "Usage can not be spooled, and is written to the database at once"
@@ -43,6 +46,31 @@ def test_where_the_directory_can_not_be_each_event_is_written_at_once(scene: Sce
     scene.costtrack.clear()  # to drain, it takes one that there is
     reckoning = scene.reckon()
     assert len(reckoning.notes.acknowledged) == 50
+
+
+def test_events_that_neither_the_spool_nor_the_database_takes_are_in_the_log_whole(scene: Scene) -> None:
+    scene.costtrack["SPOOL_MAX_BYTES"] = 60_000
+    with PostgresProxy(scene.database.folder) as proxy:
+        url = scene.database.url_by(proxy.folder)
+        with proxy.refusing():
+            child = scene.start_metering("m", "--events", 300, "--pause", 0, "--end", "sleep", url=url)
+            scene.wait_until_metered("m", 300)
+        child.kill()
+        scene.costtrack.clear()
+        logged = logged_keys(child.log)
+        assert scene.notes().raised == {}
+        assert 100 <= len(logged) <= 290
+        reckoning = scene.reckon(url=url, also_safe=set(logged))
+    assert len(logged) == len(set(logged))
+    assert len(reckoning.notes.acknowledged) == 300
+
+
+def logged_keys(log: Path) -> list[str]:
+    """The keys of the events that were logged as lost, each a whole line of JSON that could be imported."""
+    lines = [line.partition(" Event: ")[2] for line in log.read_text().splitlines() if " Event: " in line]
+    events = [json.loads(line) for line in lines]
+    assert all(event["tokens"]["input_tokens"] == 1000 for event in events)
+    return [event["idempotency_key"] for event in events]
 
 
 def test_a_directory_that_somebody_removes_costs_a_living_process_no_event(scene: Scene) -> None:

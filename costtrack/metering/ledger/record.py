@@ -129,7 +129,7 @@ def _write_or_halve(
         return {}
     try:
         return write_staged(staged, book=book, alias=alias, attempts=attempts)
-    except (DataError, IntegrityError) as error:
+    except (DataError, IntegrityError, OverflowError) as error:  # the last: SQLite's, for a number past 64 bits
         if len(staged) == 1:
             index, one = staged[0]
             reason = str(error).strip().splitlines()[0]

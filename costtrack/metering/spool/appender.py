@@ -5,9 +5,10 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections import deque
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
+from queue import Empty, SimpleQueue
 from typing import ParamSpec, TypeVar
 from uuid import UUID
 
@@ -44,6 +45,24 @@ class SpoolBusy(CostTrackError):
     """This very thread is appending: the caller is a finalizer or a signal handler in the middle of it."""
 
 
+class Wake:
+    """Wakes the flusher. A threading.Event stays locked for ever if a signal handler raises in the middle of `set`."""
+
+    def __init__(self) -> None:
+        """Not set."""
+        self._calls: SimpleQueue[None] = SimpleQueue()
+
+    def set(self) -> None:
+        """End the flusher's wait, or its next one."""
+        if self._calls.empty():
+            self._calls.put(None)
+
+    def wait(self, seconds: float) -> None:
+        """Until it is set, or so long; afterwards it is not set any more."""
+        with suppress(Empty):
+            self._calls.get(timeout=seconds)
+
+
 class Appender:
     """Appends events, and hands the segments to the flusher, oldest first."""
 
@@ -54,7 +73,7 @@ class Appender:
         self._wake_at = WAKING_EVENTS
         self._is_busy = False
         """Whether the thread that has the lock is in the middle of a change."""
-        self.wake = threading.Event()
+        self.wake = Wake()
         """Set when there is a batch for the flusher."""
         self.on_batch: Callable[[], None] = lambda: None
         """Called with it: there must be a flusher."""
@@ -64,8 +83,8 @@ class Appender:
         """Of those, the ones that are in the ledger or kept elsewhere."""
         self._address = address
         self._installation: UUID | None = None
-        self._active: WrittenSegment | None = None
-        self._full: deque[WrittenSegment] = deque()
+        self._segments: tuple[WrittenSegment, ...] = ()
+        """Oldest first; the last one is appended to. Changed by one assignment: nothing can interrupt that."""
         self._max_bytes = settings.spool_max_bytes
         self._fsync = settings.spool_fsync
         self._bytes_elsewhere = spool_size(directory).bytes
@@ -88,10 +107,9 @@ class Appender:
             self.wake.set()
             self.on_batch()
 
-    def segments(self) -> list[WrittenSegment]:
+    def segments(self) -> tuple[WrittenSegment, ...]:
         """All that hold, or may get, events of this process."""
-        with self.lock:
-            return [*self._full, *([self._active] if self._active else [])]
+        return self._segments
 
     def set_installation(self, installation: UUID) -> None:
         """The flusher has spoken to the database: say in each header whose events these are."""
@@ -110,7 +128,7 @@ class Appender:
 
     def forget_in_child(self) -> None:
         """After a fork: the parent's descriptors would keep its lock after its death."""
-        for segment in [*self._full, *([self._active] if self._active else [])]:
+        for segment in self._segments:
             segment.close()
 
     def _alone(self, change: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
@@ -131,7 +149,7 @@ class Appender:
     def _append(self, lines: bytes, count: int) -> None:
         if self._is_closed:
             raise SpoolClosed
-        active = self._active
+        active = self._segments[-1] if self._segments else None
         if active is None or active.length + len(lines) > SEGMENT_BYTES:
             active = self._next(active)
         if self._bytes_elsewhere + active.length + len(lines) > self._max_bytes:
@@ -148,46 +166,46 @@ class Appender:
 
     def _set_installation(self, installation: UUID) -> None:
         self._installation = installation
-        for segment in [*self._full, *([self._active] if self._active else [])]:
+        for segment in self._segments:
             segment.set_installation(installation)
 
     def _tidy(self, bytes_in_all: int) -> WrittenSegment | None:
-        active = self._active
+        active = self._segments[-1] if self._segments else None
         self._bytes_elsewhere = bytes_in_all - (active.length if active else 0)
-        while self._full and self._is_booked(self._full[0]):
-            self._full.popleft().remove()
+        while len(self._segments) > 1 and self._is_booked(self._segments[0]):
+            first, *rest = self._segments
+            self._segments = tuple(rest)
+            first.remove()
         if active and active.is_gone:
             logger.error(
                 "The segment %s was deleted while it was in use. This process books what it holds, if it lives; a new "
                 "one is begun. Keep SPOOL_DIR out of reach of whatever cleans up.",
                 active.path,
             )
-            self._active = None
-            self._full.append(active)
             prepared_directory(self.directory)
-            return None
+            return self._next(active)
         if active and active.length > CLEARED_ABOVE_BYTES and self._is_booked(active):
             active.clear()
         return active
 
     def _close(self) -> None:
         self._is_closed = True
-        for segment in [*self._full, *([self._active] if self._active else [])]:
+        closed, self._segments = self._segments, ()
+        for segment in closed:
             if self._is_booked(segment):
                 segment.remove()
             else:
                 segment.close()
-        self._full.clear()
-        self._active = None
 
     def _next(self, active: WrittenSegment | None) -> WrittenSegment:
         header = SegmentHeader(address=self._address, installation=self._installation)
-        # Whatever interrupts this, no segment may be listed twice.
-        self._active = new = WrittenSegment(self.directory, header)
+        new = WrittenSegment(self.directory, header)
         if active is not None:
+            active.cut_off()
             active.has_writer = False
-            self._full.append(active)
             self._bytes_elsewhere += active.length
+        self._segments = (*self._segments, new)
+        if active is not None:
             if self._fsync != "never":
                 active.sync()
             self.wake.set()

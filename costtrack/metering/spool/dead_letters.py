@@ -132,7 +132,7 @@ class DeadLetters:
             try:
                 with locked(descriptor, within_seconds=LOCK_SECONDS):
                     # A retry may have taken the file away between our open and our lock.
-                    if self.path.exists() and os.stat(self.path).st_ino == os.fstat(descriptor).st_ino:
+                    if _is_at(self.path, descriptor):
                         yield descriptor
                         return
             finally:
@@ -175,12 +175,20 @@ def _kept_from_others(path: Path) -> Iterator[bool]:
     try:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            is_ours = path.exists()
+            is_ours = _is_at(path, descriptor)
         except BlockingIOError:
             is_ours = False
         yield is_ours
     finally:
         os.close(descriptor)
+
+
+def _is_at(path: Path, descriptor: int) -> bool:
+    """Whether the open file is still the one of that name."""
+    try:
+        return os.path.samestat(os.stat(path), os.fstat(descriptor))
+    except FileNotFoundError:
+        return False
 
 
 def _write_whole(descriptor: int, data: bytes) -> None:

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import logging
+import os
 import sys
 import threading
 import time
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 from uuid import UUID
 
 from django.db import Error as DatabaseError
 from django.db import connections
+from django.db.backends.base.base import BaseDatabaseWrapper
 
 from costtrack.metering.spool.adoption import orphans, remove_abandoned
 from costtrack.metering.spool.appender import Appender
@@ -31,6 +34,8 @@ IDLE_SECONDS = 60.0
 FIRST_DELAY_SECONDS, LAST_DELAY_SECONDS = 0.5, 30.0
 HURRY_SECONDS = 0.25
 """While somebody waits, the database is tried this often, however long it has been away."""
+FORK_GAP_SECONDS = 0.001
+"""For so long SQLite is left alone between two batches, so that whoever wants to fork can."""
 
 logger = logging.getLogger("costtrack")
 
@@ -50,6 +55,9 @@ class Flusher:
     ) -> None:
         self.last_error = ""
         """Why the last attempt failed; "" after one that succeeded."""
+        self.is_sqlite = connections[using].vendor == "sqlite"
+        self.at_work = threading.Lock()
+        """Held while the database is used; a fork waits for it where that is SQLite."""
         self._appender = appender
         self._using = using
         self._address = address
@@ -63,6 +71,8 @@ class Flusher:
         self._used_at = 0.0
         self._is_stopping = False
         self._thread: threading.Thread | None = None
+        self._connection: BaseDatabaseWrapper | None = None
+        """The thread's own, kept for `forget_in_child`."""
 
     def ensure_running(self) -> None:
         """Start the thread if there is none; where none can start, events stay on disk for the next process."""
@@ -114,11 +124,21 @@ class Flusher:
         """Whether its thread has ended, so that nobody reads the segments any more."""
         return not self._is_alive
 
+    def forget_in_child(self) -> None:
+        """After a fork: with a copy of its socket here, the database would not see the parent die in mid-transaction.
+
+        What the dead parent has locked would stay locked then for as long as this process lives.
+        """
+        connection: Any = self._connection.connection if self._connection else None
+        if hasattr(connection, "fileno"):  # psycopg's; SQLite has no socket
+            with suppress(Exception):  # it is closed already
+                os.close(connection.fileno())
+
     def _run(self) -> None:
+        self._connection = connections[self._using]
         try:
             while not self._is_stopping:
                 self._appender.wake.wait(ROUND_SECONDS)
-                self._appender.wake.clear()
                 self._round()
             if self._appender.booked < self._appender.spooled:
                 self._try_again_at = 0.0
@@ -134,7 +154,11 @@ class Flusher:
             self._tidy()
             if now < self._try_again_at:
                 return
-            self._book_all(now)
+            with self.at_work:
+                try:
+                    self._book_all(now)
+                finally:
+                    self._leave_sqlite()
         except BookingDelayed as delay:
             with suppress(Exception):  # as below
                 self._failed(delay, str(delay))
@@ -191,6 +215,16 @@ class Flusher:
             with self._round_done:
                 self._round_done.notify_all()
             deliver(booked.recorded)
+            if self._leave_sqlite():
+                self.at_work.release()
+                time.sleep(FORK_GAP_SECONDS)
+                self.at_work.acquire()
+
+    def _leave_sqlite(self) -> bool:
+        """SQLite keeps its locks per process: a child that is forked while a connection is open could never write."""
+        if self.is_sqlite:
+            connections[self._using].close()
+        return self.is_sqlite
 
     def _others_left_something(self) -> bool:
         return any(path not in self._own_paths() for path in self._appender.directory.glob(f"*{SEGMENT_SUFFIX}"))

@@ -10,13 +10,14 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 from uuid import UUID
+from zlib import crc32
 
 from django.conf import settings as django_settings
 
 HEADER_BYTES = 128
 FORMAT_VERSION = 1
 _UNKNOWN = "-" * 36
-_FORM = re.compile(rb"costtrack-spool (\d+) ([-0-9a-f]{36}) ([0-9a-f]{16}) (\d{15}) *\n")
+_FORM = re.compile(rb"costtrack-spool (\d+) ([-0-9a-f]{36}) ([0-9a-f]{16}) (\d{15}) ([0-9a-f]{8}) *\n")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,9 +31,9 @@ class SegmentHeader:
     offset: int = HEADER_BYTES
 
     def encoded(self) -> bytes:
-        """The line, of HEADER_BYTES bytes."""
+        """The line, of HEADER_BYTES bytes; with a checksum, because a damaged offset would hide events for ever."""
         text = f"costtrack-spool {FORMAT_VERSION} {self.installation or _UNKNOWN} {self.address} {self.offset:015d}"
-        return text.ljust(HEADER_BYTES - 1).encode() + b"\n"
+        return f"{text} {crc32(text.encode()):08x}".ljust(HEADER_BYTES - 1).encode() + b"\n"
 
     def belongs_to(self, installation: UUID, address: str) -> bool:
         """Whether these events are for that database."""
@@ -42,7 +43,7 @@ class SegmentHeader:
 def read_header(line: bytes) -> SegmentHeader | None:
     """The header of a segment's first bytes; None if it is none, or of a format that this version does not know."""
     found = _FORM.fullmatch(line)
-    if found is None or int(found[1]) != FORMAT_VERSION:
+    if found is None or int(found[1]) != FORMAT_VERSION or int(found[5], 16) != crc32(line[: found.end(4)]):
         return None
     installation = None if found[2].decode() == _UNKNOWN else UUID(found[2].decode())
     return SegmentHeader(address=found[3].decode(), installation=installation, offset=int(found[4]))

@@ -165,6 +165,7 @@ def _forget_parents() -> None:
         process = _processes.pop(pid, None)
         if process is not None and process.running is not None:
             process.running.appender.forget_in_child()
+            process.running.flusher.forget_in_child()
             process.running.waiting.close()
 
 
@@ -173,11 +174,14 @@ _held = threading.local()
 
 def _before_fork() -> None:
     # A child must not be born while a segment has no place in the appender's list yet: it would keep its lock for as
-    # long as it lives. Whoever hangs with one of these locks does not keep the host from forking.
+    # long as it lives; nor while the flusher has a connection to SQLite. Whoever hangs with one of these locks does not
+    # keep the host from forking.
     _held.locks = []
     here = _here()
     _hold(here.lock)
     if here.running is not None:
+        if here.running.flusher.is_sqlite:
+            _hold(here.running.flusher.at_work)
         _hold(here.running.appender.lock)
 
 

@@ -134,8 +134,7 @@ class WrittenSegment(Segment):
 
         A signal handler may raise anything at any point: what it left is cut off before the next lines.
         """
-        if os.lseek(self._append_to, 0, os.SEEK_END) != self.length:
-            os.ftruncate(self._append_to, self.length)
+        self.cut_off()
         written = os.write(self._append_to, lines)
         if written != len(lines):  # a full disk, without an exception
             os.ftruncate(self._append_to, self.length)
@@ -143,6 +142,11 @@ class WrittenSegment(Segment):
         self.length += written
         if is_synced:
             os.fdatasync(self._append_to)
+
+    def cut_off(self) -> None:
+        """Remove what an append that a signal handler interrupted has left: nobody was told that it is there."""
+        if os.lseek(self._append_to, 0, os.SEEK_END) != self.length:
+            os.ftruncate(self._append_to, self.length)
 
     @property
     def is_gone(self) -> bool:
