@@ -45,7 +45,7 @@ def end(way: str) -> None:
 
 def main() -> None:
     way, prefix = sys.argv[1:]
-    signal.signal(signal.SIGINT, signal.default_int_handler)  # a test run in the background hands down that it is ignored
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a run in the background hands down that it is ignored
     set_up()
     only_the_exit_books()
     match way:
