@@ -46,7 +46,7 @@ with metered as call:
     call.set_usage(input_tokens=1)
 assert costtrack.flush()
 from costtrack.models import ResourceUsage
-rows = ResourceUsage.objects.order_by("id").values_list("endpoint", "thread_id", "agent__slug", "input_tokens")
+rows = ResourceUsage.objects.order_by("occurred_at").values_list("endpoint", "thread_id", "agent__slug", "input_tokens")
 print(list(rows))
 """
 
