@@ -28,10 +28,12 @@ BATCH_EVENTS = 1000
 PATIENCE_SECONDS = 600
 """For so long an event waits for its organization, which a transaction may still have to commit."""
 
-_OF_THE_DATABASE = frozenset({"08", "0A", "25", "28", "3D", "40", "42", "53", "55", "57", "58", "F0", "XX"})
+_OF_THE_DATABASE = frozenset(
+    {"08", "0A", "24", "25", "26", "28", "34", "3D", "40", "42", "53", "55", "57", "58", "F0", "XX"}
+)
 """Classes of SQLSTATE that say nothing about the rows (PostgreSQL, appendix A): connections, stale plans,
-transaction states, logins, a missing database, serialization and deadlocks, missing tables or rights, resources,
-locks, shutdowns, I/O, a damaged file."""
+transaction states, cursors and prepared statements (which a connection pool may lose), logins, a missing database,
+serialization and deadlocks, missing tables or rights, resources, locks, shutdowns, I/O, a damaged file."""
 
 logger = logging.getLogger("costtrack")
 
