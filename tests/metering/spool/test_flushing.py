@@ -354,7 +354,11 @@ def test_the_flusher_lives_on_whatever_fails_and_comes_back_if_it_has_died(monke
     assert not costtrack.flush(0.5)
     monkeypatch.undo()
     assert costtrack.flush(10)
-    running.flusher._thread = None  # as where no thread could start
+    thread = running.flusher._thread
+    assert thread is not None
+    running.flusher._is_stopping = True
+    thread.join(10)
+    running.flusher._is_stopping, running.flusher._thread = False, None  # as where no thread could start
     costtrack.record_usage(**CALL)
     assert costtrack.flush(10)
     assert ResourceUsage.objects.count() == 2
