@@ -124,3 +124,7 @@ class UsageEvent:
     saving_kind: str = ""
     saving_basis: str = ""
     metadata: Mapping[str, Any] = field(default_factory=dict)
+    hold_id: str = ""
+    """The reservation that this usage settles, as 32 hex digits."""
+    hold_leases: str = ""
+    """What that takes of which leases, where Redis granted it, as admission said."""

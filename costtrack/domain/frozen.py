@@ -6,8 +6,9 @@ from typing import Any, TypeVar
 
 T = TypeVar("T")
 
-_new: Any = object.__new__
-_set = object.__setattr__
+
+class _Blank:
+    """An instance before it has its class: still without that one's `__setattr__`, which refuses everything."""
 
 
 def frozen_from(cls: type[T], values: dict[str, Any]) -> T:
@@ -16,6 +17,8 @@ def frozen_from(cls: type[T], values: dict[str, Any]) -> T:
     They have been checked: neither `__init__` nor `__post_init__` runs. A field that is not among them has its default,
     which is found in the class; so those without a default, or with a `default_factory`, must be.
     """
-    instance: T = _new(cls)
-    _set(instance, "__dict__", values)
-    return instance
+    # A third cheaper than object.__new__ and object.__setattr__; every metered call makes two.
+    instance: Any = _Blank()
+    instance.__dict__ = values
+    instance.__class__ = cls
+    return instance  # type: ignore[no-any-return]

@@ -63,18 +63,19 @@ class Lazy:
 class GivenAttribution:
     """Fields that were given, cleaned; names that were not given are absent. Never changed once it is made."""
 
-    __slots__ = ("_resolved", "tags", "texts")
+    __slots__ = ("resolved", "tags", "texts")
 
     def __init__(self, texts: Mapping[str, str | Lazy], tags: Mapping[str, str]) -> None:
         """`texts` by field name, and the tags."""
         self.texts = texts
         self.tags = tags
-        self._resolved: Attribution | None = None
+        self.resolved: Attribution | None = None
+        """What `resolve` gives, once it has been asked; None for ever if a field is lazy."""
 
     @property
     def has_lazy(self) -> bool:
         """Whether a field is worked out when usage is metered: by the host's code, maybe with the database."""
-        return self._resolved is None and Lazy in map(type, self.texts.values())
+        return self.resolved is None and Lazy in map(type, self.texts.values())
 
     def over(self, outer: GivenAttribution | None) -> GivenAttribution:
         """This one laid over an outer one: fields win, tags are merged key by key."""
@@ -89,8 +90,8 @@ class GivenAttribution:
 
         Without lazy fields it is worked out once, for all that is metered in a scope.
         """
-        if self._resolved is not None:
-            return self._resolved
+        if self.resolved is not None:
+            return self.resolved
         values: dict[str, Any] = {"tags": self.tags}
         is_lasting = True
         for name, text in self.texts.items():
@@ -106,7 +107,7 @@ class GivenAttribution:
             values[name] = text
         resolved = frozen_from(Attribution, values)
         if is_lasting:
-            self._resolved = resolved
+            self.resolved = resolved
         return resolved
 
     def with_texts(

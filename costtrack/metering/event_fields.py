@@ -15,6 +15,9 @@ from costtrack.metering.cleaning import clean_text, redacted_text, whole_number
 
 T = TypeVar("T")
 
+LLM_TOKENS = ResourceType.LLM_TOKENS.value
+SUCCESS = Outcome.SUCCESS.value
+ZERO = Decimal(0)
 MAX_AMOUNT = Decimal(10) ** 12
 FIRST_YEAR, LAST_YEAR = 1970, 9000
 _FIRST_INSTANT = datetime(FIRST_YEAR, 1, 1, tzinfo=UTC)
@@ -171,3 +174,32 @@ def mended_tokens(
             usable.pop(error.field)
             check.note(error.field, error)
     return None, dropped
+
+
+def amount_of(
+    values: Mapping[str, Any], given: object, tokens: TokenUsage | None, check: FieldCheck
+) -> tuple[Decimal, bool]:
+    """The amount, and whether the usage of a successful call is unknown."""
+    resource_type = values["resource_type"]
+    if resource_type == LLM_TOKENS and tokens is not None and given is None:
+        return Decimal(tokens.total_tokens), False
+    succeeded = values.get("outcome", SUCCESS) == SUCCESS
+    if resource_type == ResourceType.API_CALL and not succeeded:
+        return ZERO, False
+    amount = None if given is None else check.take("amount", clean_amount, given, None)
+    if resource_type == LLM_TOKENS:
+        if tokens is None:
+            return amount or ZERO, succeeded
+        if amount is not None and amount != tokens.total_tokens:
+            problem = InvalidUsage("amount", given, f"{tokens.total_tokens} (input plus output tokens), or none at all")
+            if check.strict:
+                raise problem
+            check.note("amount", problem)
+        return Decimal(tokens.total_tokens), False
+    if amount is None:
+        if resource_type == ResourceType.API_CALL:
+            return Decimal(1), False
+        if check.strict and succeeded and values.get("reported_cost_usd") is None:
+            raise InvalidUsage("amount", given, f"a number: how many {resource_type} were used")
+        return ZERO, succeeded
+    return amount, False

@@ -13,10 +13,9 @@ from os import urandom
 from typing import Any, Unpack
 
 from costtrack.conf import settings
-from costtrack.domain.events import Outcome, ResourceType, ServiceTier, UsageEvent
+from costtrack.domain.events import ResourceType, ServiceTier, UsageEvent
 from costtrack.domain.frozen import frozen_from
-from costtrack.domain.tokens import TOKEN_FIELDS, TokenUsage
-from costtrack.exceptions import InvalidUsage
+from costtrack.domain.tokens import TOKEN_FIELDS, TokenUsage, plain_usage
 from costtrack.metering.attribution import (
     KNOWN_NAMES,
     MAX_LENGTHS,
@@ -24,11 +23,11 @@ from costtrack.metering.attribution import (
     GivenAttribution,
     given_attribution,
 )
-from costtrack.metering.cleaning import clean_key, clean_latency, clean_text, hashed_key, redacted_text
+from costtrack.metering.cleaning import MAX_LATENCY_MS, clean_key, clean_latency, clean_text, hashed_key, redacted_text
 from costtrack.metering.context import given_here
 from costtrack.metering.event_fields import (
     FieldCheck,
-    clean_amount,
+    amount_of,
     clean_error_message,
     clean_outcome,
     clean_reported_cost,
@@ -42,35 +41,28 @@ from costtrack.metering.metadata import clean_metadata
 from costtrack.pricing.canonical import canonical_tier
 
 KNOWN_TIERS = frozenset(ServiceTier)
-ZERO = Decimal(0)
 WHOLES = {"input_tokens", "output_tokens"}
 MAX_PROBLEMS = 10
 STRICT = FieldCheck(strict=True)
 
 
-class EventFields(AttributionFields, total=False):
-    """What an event is built from. Whatever is absent or None has UsageEvent's default."""
+class OtherFields(AttributionFields, total=False):
+    """What an event is built from, beside the fields that nearly every call has."""
 
     resource_type: object
     amount: object
     tokens: TokenUsage | None
-    input_tokens: object
-    output_tokens: object
-    cache_read_tokens: object
     cache_write_tokens: object
     cache_write_1h_tokens: object
     input_audio_tokens: object
     reasoning_tokens: object
     output_audio_tokens: object
-    provider: object
     gateway: object
-    model: object
     service_tier: object
     idempotency_key: object
     key_from_provider: bool
     occurred_at: datetime | None
     reported_cost_usd: object
-    latency_ms: object
     outcome: object
     error_type: object
     error_message: object
@@ -82,10 +74,20 @@ class EventFields(AttributionFields, total=False):
     metadata: Mapping[str, Any] | None
 
 
+class EventFields(OtherFields, total=False):
+    """What an event is built from. Whatever is absent or None has UsageEvent's default."""
+
+    model: object
+    provider: object
+    input_tokens: object
+    output_tokens: object
+    cache_read_tokens: object
+    latency_ms: object
+
+
 OWN_FIELDS = frozenset(EventFields.__annotations__) - frozenset(KNOWN_NAMES)
 COUNTS = frozenset(TOKEN_FIELDS)
 LLM_TOKENS = ResourceType.LLM_TOKENS.value
-SUCCESS = Outcome.SUCCESS.value
 TEXT_LENGTHS = {
     **MAX_LENGTHS,
     "provider": 100,
@@ -95,6 +97,7 @@ TEXT_LENGTHS = {
     "saving_kind": 20,
     "saving_basis": 200,
 }
+MAX_MODEL, MAX_PROVIDER = TEXT_LENGTHS["model"], TEXT_LENGTHS["provider"]
 CLEANERS: dict[str, Callable[[Any], Any]] = {
     "resource_type": clean_resource_type,
     "service_tier": clean_tier,
@@ -108,13 +111,51 @@ CLEANERS: dict[str, Callable[[Any], Any]] = {
 """The fields that are checked one by one, beside the texts. The others depend on one another."""
 
 
-def build_event(*, now: datetime | None = None, **fields: Unpack[EventFields]) -> UsageEvent:
+def build_event(
+    *,
+    now: datetime | None = None,
+    model: object = None,
+    provider: object = None,
+    input_tokens: object = None,
+    output_tokens: object = None,
+    cache_read_tokens: object = None,
+    latency_ms: object = None,
+    **others: Unpack[OtherFields],
+) -> UsageEvent:
     """An event from what a caller says before anything is stored, attributed as in force here.
 
     Texts are cut to their columns and cleaned, metadata becomes JSON. Raises InvalidUsage for a figure, time or
     key that is not acceptable, TypeError for a field that does not exist. `now` is the clock's time by default.
     """
-    return _build(fields, given_here(), STRICT, now or datetime.now(UTC))
+    rest: dict[str, Any] = others  # type: ignore[assignment]
+    if now is None:
+        now = datetime.now(UTC)
+    values: dict[str, Any] = {"resource_type": LLM_TOKENS, "metadata": {}, "occurred_at": now}
+    if type(model) is str and len(model) <= MAX_MODEL and model.isprintable():
+        if text := model.strip():
+            values["model"] = text
+    elif model is not None:
+        rest["model"] = model
+    if type(provider) is str and len(provider) <= MAX_PROVIDER and provider.isprintable():
+        if text := provider.strip():
+            values["provider"] = text
+    elif provider is not None:
+        rest["provider"] = provider
+    if type(latency_ms) is int and 0 <= latency_ms <= MAX_LATENCY_MS:
+        values["latency_ms"] = latency_ms
+    elif latency_ms is not None:
+        rest["latency_ms"] = latency_ms
+    given = given_here()
+    tokens = plain_usage(input_tokens, output_tokens, cache_read_tokens)
+    if tokens is None or rest or given.resolved is None:
+        rest["input_tokens"], rest["output_tokens"] = input_tokens, output_tokens
+        rest["cache_read_tokens"] = cache_read_tokens
+        return _build(rest, given, STRICT, now, values)
+    values["attribution"] = given.resolved
+    values["idempotency_key"] = urandom(16).hex()  # as `fresh_key`
+    values["tokens"] = tokens
+    values["amount"] = Decimal(input_tokens + output_tokens)  # type: ignore[operator]  # ints: there are `tokens`
+    return frozen_from(UsageEvent, values)
 
 
 def event_after_call(
@@ -128,16 +169,17 @@ def event_after_call(
     check = FieldCheck(strict=False)
     for problem in problems:
         check.problems.append(redacted_text("problem", problem, 200))
-    return _build(fields, attribution, check, now)
+    return _build(fields, attribution, check, now, {"resource_type": LLM_TOKENS, "metadata": {}, "occurred_at": now})
 
 
-def _build(fields: Mapping[str, Any], given: GivenAttribution, check: FieldCheck, now: datetime) -> UsageEvent:
+def _build(
+    fields: Mapping[str, Any], given: GivenAttribution, check: FieldCheck, now: datetime, values: dict[str, Any]
+) -> UsageEvent:
     # What is not said is left out of `values`: the event has its default then, and its line in the spool is short.
-    values: dict[str, Any] = {"resource_type": LLM_TOKENS, "metadata": {}}
     counts: dict[str, Any] = {}
     texts: dict[str, str] = {}
     rest: dict[str, Any] = {}
-    others: dict[str, Any] = {}
+    unknown: dict[str, Any] = {}
     for name, value in fields.items():
         if value is None:
             continue
@@ -158,12 +200,13 @@ def _build(fields: Mapping[str, Any], given: GivenAttribution, check: FieldCheck
         elif name in OWN_FIELDS:
             rest[name] = value
         else:
-            others[name] = value
-    if others:
-        given = given_attribution(others, caller="build_event()").over(given)
+            unknown[name] = value
+    if unknown:
+        given = given_attribution(unknown, caller="build_event()").over(given)
     get = rest.get
     values["attribution"] = given.with_texts(texts, None if check.strict else check.note)
-    values["occurred_at"] = now if get("occurred_at") is None else _time(get("occurred_at"), now, check)
+    if get("occurred_at") is not None:
+        values["occurred_at"] = _time(get("occurred_at"), now, check)
     key = get("idempotency_key")
     if key is not None:
         key = _key(key, check)
@@ -174,7 +217,7 @@ def _build(fields: Mapping[str, Any], given: GivenAttribution, check: FieldCheck
     tokens, dropped = tokens_of(get("tokens"), counts, check)
     if tokens is not None:
         values["tokens"] = tokens
-    values["amount"], is_missing = _amount(values, get("amount"), tokens, check)
+    values["amount"], is_missing = amount_of(values, get("amount"), tokens, check)
     if get("is_estimated") or dropped:
         values["is_estimated"] = True
     if get("usage_missing") or ((is_missing or dropped & WHOLES) and values.get("reported_cost_usd") is None):
@@ -209,32 +252,3 @@ def _key(given: Any, check: FieldCheck) -> str:
             raise
         check.note("idempotency_key", error)
         return hashed_key(given)
-
-
-def _amount(
-    values: Mapping[str, Any], given: object, tokens: TokenUsage | None, check: FieldCheck
-) -> tuple[Decimal, bool]:
-    """The amount, and whether the usage of a successful call is unknown."""
-    resource_type = values["resource_type"]
-    if resource_type == LLM_TOKENS and tokens is not None and given is None:
-        return Decimal(tokens.total_tokens), False
-    succeeded = values.get("outcome", SUCCESS) == SUCCESS
-    if resource_type == ResourceType.API_CALL and not succeeded:
-        return ZERO, False
-    amount = None if given is None else check.take("amount", clean_amount, given, None)
-    if resource_type == LLM_TOKENS:
-        if tokens is None:
-            return amount or ZERO, succeeded
-        if amount is not None and amount != tokens.total_tokens:
-            problem = InvalidUsage("amount", given, f"{tokens.total_tokens} (input plus output tokens), or none at all")
-            if check.strict:
-                raise problem
-            check.note("amount", problem)
-        return Decimal(tokens.total_tokens), False
-    if amount is None:
-        if resource_type == ResourceType.API_CALL:
-            return Decimal(1), False
-        if check.strict and succeeded and values.get("reported_cost_usd") is None:
-            raise InvalidUsage("amount", given, f"a number: how many {resource_type} were used")
-        return ZERO, succeeded
-    return amount, False

@@ -8,6 +8,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from costtrack.domain.events import CostSource, UsageEvent
+from costtrack.domain.frozen import frozen_from
 from costtrack.metering.database_thread import run_sync
 
 if TYPE_CHECKING:
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from costtrack.pricing.price import Priced
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class RecordedUsage:
     """An event that is in the ledger, or on its way, with its cost. A duplicate has the figures of the first record."""
 
@@ -49,11 +50,12 @@ class RecordedUsage:
 
 def recorded_usage(event: UsageEvent, result: RecordResult) -> RecordedUsage:
     """The event with its result, which is no refusal."""
-    return RecordedUsage(
-        event=event,
-        status=str(result.status),
-        usage_id=result.usage_id,
-        day=result.day,
-        booked_cost_usd=result.cost_usd,
-        booked_cost_source=result.cost_source,
-    )
+    values = {
+        "event": event,
+        "status": str(result.status),
+        "usage_id": result.usage_id,
+        "day": result.day,
+        "booked_cost_usd": result.cost_usd,
+        "booked_cost_source": result.cost_source,
+    }
+    return frozen_from(RecordedUsage, values)

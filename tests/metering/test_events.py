@@ -12,6 +12,8 @@ from uuid import UUID
 import orjson
 import pytest
 from django.test import override_settings
+from hypothesis import given
+from hypothesis import strategies as st
 
 from costtrack.domain.tokens import TokenUsage
 from costtrack.exceptions import InvalidUsage
@@ -33,6 +35,33 @@ def test_the_amount_of_tokens_is_their_total() -> None:
     assert (event.resource_type, event.occurred_at, event.usage_missing) == ("llm_tokens", NOW, False)
 
 
+COUNTS = st.one_of(
+    st.none(), st.integers(-2, 12), st.sampled_from([True, False, 2.0, 2.5, 10**11, 10**11 + 1, 2**70, "3"])
+)
+TEXTS = st.one_of(st.none(), st.text(max_size=5), st.sampled_from(["gpt-4o", " x ", "p" * 101, "m" * 201, 7, b"x"]))
+
+
+@given(
+    model=TEXTS,
+    provider=TEXTS,
+    input_tokens=COUNTS,
+    output_tokens=COUNTS,
+    cache_read_tokens=COUNTS,
+    latency_ms=st.one_of(COUNTS, st.sampled_from([10**12, 10**12 + 1, 1.4, math.inf])),
+)
+def test_the_usual_fields_are_met_before_a_call_as_after_one(**fields: Any) -> None:
+    """Before a call they have a way of their own, which is short where they are plain."""
+    after = after_call(**fields)
+    if "_problems" in after.metadata:
+        with pytest.raises(InvalidUsage):
+            build_event(now=NOW, **fields)
+        return
+    before = build_event(now=NOW, **fields)
+    said = [{**vars(event), "idempotency_key": "k", "tokens": vars(event.tokens)} for event in (before, after)]
+    assert said[0] == said[1]
+    assert list(map(type, vars(before.tokens).values())) == [int] * len(vars(before.tokens))
+
+
 def test_tokens_of_zero_are_known_and_no_tokens_are_missing_usage() -> None:
     assert not build_event(now=NOW, input_tokens=0).usage_missing
     assert build_event(now=NOW, model="gpt-4o").usage_missing
@@ -50,6 +79,12 @@ def test_tokens_of_zero_are_known_and_no_tokens_are_missing_usage() -> None:
         ({"input_tokens": 2**63}, "input_tokens"),
         ({"input_tokens": 10**5000}, "input_tokens"),
         ({"input_tokens": 5, "cache_read_tokens": 6}, "cache_read_tokens"),
+        ({"input_tokens": -1, "output_tokens": 5}, "input_tokens"),
+        ({"input_tokens": 5, "output_tokens": -1}, "output_tokens"),
+        ({"input_tokens": 10**11 + 1, "output_tokens": 5}, "input_tokens"),
+        ({"input_tokens": 5, "output_tokens": 10**11 + 1}, "output_tokens"),
+        ({"input_tokens": 5, "output_tokens": 5, "cache_read_tokens": -1}, "cache_read_tokens"),
+        ({"input_tokens": 5, "output_tokens": 5, "cache_read_tokens": False}, "cache_read_tokens"),
         ({"resource_type": "gpu_seconds"}, "amount"),
         ({"resource_type": "gpu_seconds", "amount": Decimal("NaN")}, "amount"),
         ({"resource_type": "gpu_seconds", "amount": "Infinity"}, "amount"),

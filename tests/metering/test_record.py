@@ -53,6 +53,28 @@ def test_a_reported_cost_wins_over_the_rate() -> None:
     assert (usage.cost_usd, usage.cost_source) == (Decimal("0.1"), CostSource.REPORTED)
 
 
+def test_zeros_are_said_and_not_left_out() -> None:
+    """A free call is not unpriced, a job of no length is no error, and 0 is a key."""
+    make_rate()
+    usage = record_usage(
+        model="test-model",
+        provider="openai",
+        input_tokens=0,
+        output_tokens=0,
+        reasoning_tokens=0,
+        latency_ms=0,
+        cost_usd=0,
+        idempotency_key=0,
+        saving_usd=0,
+    )
+    assert (usage.cost_usd, usage.cost_source) == (0, CostSource.REPORTED)
+    assert (usage.event.idempotency_key, usage.event.latency_ms, usage.event.usage_missing) == ("0", 0, False)
+    job = record_usage(resource_type="gpu_seconds", amount=0)
+    assert (job.event.amount, job.event.usage_missing) == (0, False)
+    with pytest.raises(InvalidUsage, match="resource_type"):
+        record_usage(resource_type="", input_tokens=1)
+
+
 def test_an_unknown_model_is_unpriced_never_free() -> None:
     for model in ("", "*", "../../x", "no-such-model", "m" * 5000):
         usage = record_usage(model=model, input_tokens=10)

@@ -87,25 +87,22 @@ class Appender:
         """Oldest first; the last one is appended to. Changed by one assignment: nothing can interrupt that."""
         self._max_bytes = settings.spool_max_bytes
         self._fsync = settings.spool_fsync
+        self._is_synced = self._fsync == "always"
         self._bytes_elsewhere = spool_size(directory).bytes
         self._is_closed = False
 
     def append(self, event: UsageEvent) -> None:
         """Spool one event. Raises SpoolFull, SpoolBusy or OSError; then nothing of it was written."""
-        self.append_lines(encode(event, time.time_ns() // 1_000_000), 1)
+        self._append(encode(event, time.time_ns() // 1_000_000), 1)
+        if event.hold_id or self.spooled >= self._wake_at:
+            self._wake_flusher()
 
     def append_all(self, events: Sequence[UsageEvent]) -> None:
         """Spool several by one write: all, or, if it raises, none."""
         now_ms = time.time_ns() // 1_000_000
-        self.append_lines(b"".join([encode(event, now_ms) for event in events]), len(events))
-
-    def append_lines(self, lines: bytes, count: int) -> None:
-        """Spool `count` encoded lines."""
-        self._alone(self._append, lines, count)
-        if self.spooled >= self._wake_at:
-            self._wake_at = self.spooled + WAKING_EVENTS
-            self.wake.set()
-            self.on_batch()
+        self._append(b"".join([encode(event, now_ms) for event in events]), len(events))
+        if self.spooled >= self._wake_at or any(event.hold_id for event in events):
+            self._wake_flusher()
 
     def segments(self) -> tuple[WrittenSegment, ...]:
         """All that hold, or may get, events of this process."""
@@ -139,7 +136,7 @@ class Appender:
         """
         with self.lock:
             if self._is_busy:
-                raise SpoolBusy("This thread is in the middle of a change of the spool.")
+                raise _busy()
             try:
                 self._is_busy = True
                 return change(*args, **kwargs)
@@ -147,22 +144,42 @@ class Appender:
                 self._is_busy = False
 
     def _append(self, lines: bytes, count: int) -> None:
-        if self._is_closed:
-            raise SpoolClosed
-        active = self._segments[-1] if self._segments else None
-        if active is None or active.length + len(lines) > SEGMENT_BYTES:
+        """Append under the lock: `_alone`, written out, for every metered call waits for it."""
+        with self.lock:
+            if self._is_busy:
+                raise _busy()
+            try:
+                self._is_busy = True
+                segments = self._segments
+                active = segments[-1] if segments else self._next(None)
+                length = active.length
+                end = length + len(lines)
+                if end > SEGMENT_BYTES or self._bytes_elsewhere + end > self._max_bytes:
+                    active = self._with_room(active, len(lines))
+                    length = active.length
+                try:
+                    active.append(lines, is_synced=self._is_synced)
+                finally:
+                    if active.length > length:  # also where the sync failed, or a signal handler raised
+                        self.spooled += count
+            finally:
+                self._is_busy = False
+
+    def _with_room(self, active: WrittenSegment, size: int) -> WrittenSegment:
+        """Where so many bytes are appended to if `active` is full. Raises SpoolFull."""
+        if active.length + size > SEGMENT_BYTES:
             active = self._next(active)
-        if self._bytes_elsewhere + active.length + len(lines) > self._max_bytes:
+        if self._bytes_elsewhere + active.length + size > self._max_bytes:
             raise SpoolFull(
                 f"The spool {self.directory} has reached {self._max_bytes:,} bytes (SPOOL_MAX_BYTES): "
                 "the database has been away for long, or `manage.py costtrack_doctor` shows what is stuck."
             )
-        length = active.length
-        try:
-            active.append(lines, is_synced=self._fsync == "always")
-        finally:
-            if active.length > length:  # also where the sync failed, or a signal handler raised
-                self.spooled += count
+        return active
+
+    def _wake_flusher(self) -> None:
+        self._wake_at = self.spooled + WAKING_EVENTS
+        self.wake.set()
+        self.on_batch()
 
     def _set_installation(self, installation: UUID) -> None:
         self._installation = installation
@@ -198,6 +215,8 @@ class Appender:
                 segment.close()
 
     def _next(self, active: WrittenSegment | None) -> WrittenSegment:
+        if self._is_closed:
+            raise SpoolClosed
         header = SegmentHeader(address=self._address, installation=self._installation)
         new = WrittenSegment(self.directory, header)
         if active is not None:
@@ -214,3 +233,7 @@ class Appender:
     @staticmethod
     def _is_booked(segment: Segment) -> bool:
         return segment.header.offset >= max(HEADER_BYTES, segment.size())
+
+
+def _busy() -> SpoolBusy:
+    return SpoolBusy("This thread is in the middle of a change of the spool.")

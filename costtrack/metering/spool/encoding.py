@@ -49,7 +49,7 @@ def encode(event: UsageEvent, spooled_ms: int) -> bytes:
         body = orjson.dumps((spooled_ms, event), default=str)  # Decimals as text
     except TypeError as error:
         raise error.__cause__ or error from None  # what a signal handler raised in the middle of it
-    return b"%08x %b\n" % (crc32(body), body)
+    return b"%08x " % crc32(body) + body + b"\n"
 
 
 def decode(line: bytes) -> SpooledEvent:

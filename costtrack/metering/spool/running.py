@@ -65,7 +65,7 @@ def _here() -> _Process:
 def append(event: UsageEvent) -> None:
     """Spool one event: on disk when this returns. Raises SpoolUnusable, SpoolFull or OSError; then it is not."""
     while True:
-        running = _here().running or _start()
+        running = (_processes.get(os.getpid()) or _here()).running or _start()
         try:
             running.appender.append(event)
         except SpoolClosed:

@@ -127,6 +127,9 @@ class WrittenSegment(Segment):
                     os.close(opened)
             raise
         self.length = HEADER_BYTES
+        """Up to where lines were appended whole."""
+        self._may_have_rest = False
+        """Whether an append was begun and not ended: what it has left, if anything, is behind `length`."""
         super().__init__(path, descriptor, header, has_writer=True)
 
     def append(self, lines: bytes, *, is_synced: bool = False) -> None:
@@ -134,12 +137,15 @@ class WrittenSegment(Segment):
 
         A signal handler may raise anything at any point: what it left is cut off before the next lines.
         """
-        self.cut_off()
+        if self._may_have_rest:
+            self.cut_off()
+        self._may_have_rest = True
         written = os.write(self._append_to, lines)
         if written != len(lines):  # a full disk, without an exception
             os.ftruncate(self._append_to, self.length)
             raise OSError(f"Only {written} of {len(lines)} bytes could be written; the disk may be full.")
         self.length += written
+        self._may_have_rest = False
         if is_synced:
             os.fdatasync(self._append_to)
 

@@ -63,6 +63,7 @@ FULL = UsageEvent(
     saving_kind="cache",
     saving_basis="full price",
     metadata={"temperature": 0.2, "nested": {"list": [1, None, "ü"]}},
+    hold_id="0123456789abcdef0123456789abcdef",
 )
 
 

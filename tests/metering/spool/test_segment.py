@@ -235,13 +235,53 @@ def test_the_directory_and_its_files_are_private(written: WrittenSegment, spool_
     assert spool_dir.stat().st_mode & 0o777 == 0o700
 
 
-def test_what_an_interrupted_append_left_is_cut_off_before_the_next(written: WrittenSegment) -> None:
+@pytest.mark.parametrize("written_bytes", [0, 5, None])
+def test_what_an_interrupted_append_left_is_cut_off_before_the_next(
+    written: WrittenSegment, monkeypatch: pytest.MonkeyPatch, written_bytes: int | None
+) -> None:
+    class TimeLimit(BaseException):
+        """As a signal handler raises it, before its bytes are counted."""
+
+    real = os.write
+
+    def write(descriptor: int, data: bytes) -> int:
+        real(descriptor, data[:written_bytes])
+        raise TimeLimit
+
     written.append(line("a"))
-    os.write(written._append_to, line("interrupted"))  # and a signal handler raised before it was counted
+    before = written.length
+    for _ in range(2):
+        with monkeypatch.context() as patched:
+            patched.setattr(os, "write", write)
+            with pytest.raises(TimeLimit):
+                written.append(line("interrupted"))
+        assert written.length == before
     written.append(line("b"))
     written.append(line("c"))
     assert keys(written) == ["a", "b", "c"]
     assert written.size() == written.length
+
+
+def test_only_an_interrupted_append_makes_the_next_one_look_for_a_rest(
+    written: WrittenSegment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looked: list[int] = []
+    real = os.lseek
+
+    def lseek(descriptor: int, position: int, whence: int) -> int:
+        looked.append(descriptor)
+        return real(descriptor, position, whence)
+
+    monkeypatch.setattr(os, "lseek", lseek)
+    written.append(line("a"))
+    written.append(line("b"))
+    assert looked == []
+    with files_of_at_most(written.length + 10), pytest.raises(OSError, match="Only 10 of"):
+        written.append(line("c"))
+    written.append(line("d"))
+    written.append(line("e"))
+    assert looked == [written._append_to]
+    assert keys(written) == ["a", "b", "d", "e"]
 
 
 def test_an_empty_file_that_a_loss_of_power_left_is_removed(spool_dir: Path) -> None:
