@@ -12,14 +12,19 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from costtrack.exceptions import (
         BooksDisagree,
+        BudgetExceeded,
+        BudgetUnavailable,
+        CallRefused,
         CostTrackError,
         FlushInTransaction,
+        HoldEnded,
         IdempotencyConflict,
         InvalidCorrection,
         InvalidUsage,
         RateFileError,
         RateNotFound,
         UnknownOrganization,
+        UnknownWorstCase,
     )
     from costtrack.metering.context import attribute
     from costtrack.metering.corrections import adjust_usage, void_usage
@@ -27,23 +32,31 @@ if TYPE_CHECKING:
     from costtrack.metering.flushing import flush
     from costtrack.metering.meter import meter
     from costtrack.metering.record import record_api_call, record_usage
+    from costtrack.metering.reserve import reserve
     from costtrack.metering.subscribers import subscribe, unsubscribe
     from costtrack.pricing.api import calculate_cost, calculate_cost_breakdown, estimate_cost, get_model_pricing
+    from costtrack.reporting.budgets import budget_status
 
 __version__ = "0.1.0"
 
 __all__ = [
     "BooksDisagree",
+    "BudgetExceeded",
+    "BudgetUnavailable",
+    "CallRefused",
     "CostTrackError",
     "FlushInTransaction",
+    "HoldEnded",
     "IdempotencyConflict",
     "InvalidCorrection",
     "InvalidUsage",
     "RateFileError",
     "RateNotFound",
     "UnknownOrganization",
+    "UnknownWorstCase",
     "adjust_usage",
     "attribute",
+    "budget_status",
     "calculate_cost",
     "calculate_cost_breakdown",
     "estimate_cost",
@@ -52,6 +65,7 @@ __all__ = [
     "meter",
     "record_api_call",
     "record_usage",
+    "reserve",
     "subscribe",
     "track_api_call",
     "unsubscribe",
@@ -61,6 +75,7 @@ __all__ = [
 _MODULES = {
     "adjust_usage": "costtrack.metering.corrections",
     "attribute": "costtrack.metering.context",
+    "budget_status": "costtrack.reporting.budgets",
     "calculate_cost": "costtrack.pricing.api",
     "calculate_cost_breakdown": "costtrack.pricing.api",
     "estimate_cost": "costtrack.pricing.api",
@@ -69,6 +84,7 @@ _MODULES = {
     "meter": "costtrack.metering.meter",
     "record_api_call": "costtrack.metering.record",
     "record_usage": "costtrack.metering.record",
+    "reserve": "costtrack.metering.reserve",
     "subscribe": "costtrack.metering.subscribers",
     "track_api_call": "costtrack.metering.decorator",
     "unsubscribe": "costtrack.metering.subscribers",

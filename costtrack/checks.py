@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import importlib.util
 import math
 import os
 import re
@@ -16,8 +17,11 @@ from django.core.checks import CheckMessage, Error, Warning, register
 from django.utils.module_loading import import_string
 
 from costtrack.conf import DEFAULTS, settings
+from costtrack.domain.tokens import MAX_TOKENS
 
 LEAST_SPOOL_BYTES = 1 << 20
+MAX_AGE_DAYS = 36_500
+RATE = re.compile(r"[1-9][0-9]{0,8}/(second|minute|hour|day)")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,6 +50,10 @@ def _is_integer(value: Any, *, least: int) -> bool:
 
 def _is_database_alias(value: Any) -> bool:
     return isinstance(value, str) and value in django_settings.DATABASES
+
+
+def _is_redis_url(value: Any) -> bool:
+    return isinstance(value, str) and value.startswith(("redis://", "rediss://", "unix://"))
 
 
 def _is_callable_path(value: Any) -> bool:
@@ -123,6 +131,58 @@ KEY_RULES: dict[str, KeyRule] = {
         id="costtrack.E011",
         expected="an integer number of seconds, 0 or more",
         accepts=lambda value: _is_integer(value, least=0),
+    ),
+    "INGEST_MAX_AGE_DAYS": KeyRule(
+        id="costtrack.E025",
+        expected=f"an integer number of days, 1 to {MAX_AGE_DAYS:,}",
+        accepts=lambda value: _is_integer(value, least=1) and value <= MAX_AGE_DAYS,
+    ),
+    "INGEST_MAX_BYTES": KeyRule(
+        id="costtrack.E026",
+        expected="an integer number of bytes, 1024 or more",
+        accepts=lambda value: _is_integer(value, least=1024),
+    ),
+    "INGEST_RATE": KeyRule(
+        id="costtrack.E027",
+        expected='None, or a number per second, minute, hour or day, such as "600/minute"',
+        accepts=lambda value: value is None or (isinstance(value, str) and bool(RATE.fullmatch(value))),
+    ),
+    "BUDGET_LOCK_TIMEOUT_MS": KeyRule(
+        id="costtrack.E017",
+        expected="an integer number of milliseconds, 1 or more",
+        accepts=lambda value: _is_integer(value, least=1),
+    ),
+    "HOLD_TTL_SECONDS": KeyRule(
+        id="costtrack.E018",
+        expected="an integer number of seconds, 1 or more",
+        accepts=lambda value: _is_integer(value, least=1),
+    ),
+    "MAX_OUTPUT_TOKENS": KeyRule(
+        id="costtrack.E019",
+        expected=f"None, or an integer from 1 to {MAX_TOKENS:,}",
+        accepts=lambda value: value is None or (_is_integer(value, least=1) and value <= MAX_TOKENS),
+    ),
+    "TOKEN_COUNTER": KeyRule(
+        id="costtrack.E020",
+        expected="None, or the dotted path of a function that takes a model and what it is given to read, and returns "
+        "a number of tokens",
+        accepts=_is_callable_path,
+        cause=_import_problem,
+    ),
+    "BUDGET_BACKEND": KeyRule(
+        id="costtrack.E021",
+        expected='"database" or "redis"',
+        accepts=lambda value: value in ("database", "redis"),
+    ),
+    "REDIS_URL": KeyRule(
+        id="costtrack.E022",
+        expected='None, or a URL that begins with "redis://", "rediss://" or "unix://"',
+        accepts=lambda value: value is None or _is_redis_url(value),
+    ),
+    "REDIS_TIMEOUT_MS": KeyRule(
+        id="costtrack.E023",
+        expected="an integer number of milliseconds, 1 or more",
+        accepts=lambda value: _is_integer(value, least=1),
     ),
 }
 
@@ -226,4 +286,20 @@ def check_autocommit(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> 
             hint='Leave AUTOCOMMIT on, or give costtrack a database alias of its own by COSTTRACK["DATABASE"].',
             id="costtrack.E016",
         )
+    ]
+
+
+@register("costtrack")
+def check_redis(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
+    """Return an error when budgets are to be asked of Redis, and that is not possible."""
+    if check_costtrack_setting(None) or settings.budget_backend != "redis":
+        return []
+    problems = []
+    if not settings.redis_url:
+        problems.append('Say where Redis is by COSTTRACK["REDIS_URL"], for example "redis://127.0.0.1:6379/0".')
+    if importlib.util.find_spec("redis") is None:
+        problems.append("Install the package redis: pip install 'costtrack[redis]'.")
+    return [
+        Error('COSTTRACK["BUDGET_BACKEND"] is "redis", which can not be used.', hint=hint, id="costtrack.E024")
+        for hint in problems
     ]

@@ -20,6 +20,16 @@ DEFAULTS: dict[str, Any] = {
     "MAX_AGENTS": 20000,
     "METADATA_MAX_BYTES": 8192,
     "MAX_FUTURE_SECONDS": 300,
+    "INGEST_MAX_AGE_DAYS": 40,
+    "INGEST_MAX_BYTES": 5 << 20,
+    "INGEST_RATE": None,
+    "BUDGET_LOCK_TIMEOUT_MS": 250,
+    "HOLD_TTL_SECONDS": 900,
+    "MAX_OUTPUT_TOKENS": None,
+    "TOKEN_COUNTER": None,
+    "BUDGET_BACKEND": "database",
+    "REDIS_URL": None,
+    "REDIS_TIMEOUT_MS": 100,
 }
 """Every key with its default. `checks.py` says what each accepts."""
 
@@ -95,6 +105,60 @@ class Settings:
     def max_future_seconds(self) -> int:
         """How far ahead of now an event's `occurred_at` may lie, for clocks that differ."""
         return int(self._get("MAX_FUTURE_SECONDS"))
+
+    @property
+    def ingest_max_age_days(self) -> int:
+        """How long before now an event's `occurred_at` may lie, of those that come over REST."""
+        return int(self._get("INGEST_MAX_AGE_DAYS"))
+
+    @property
+    def ingest_max_bytes(self) -> int:
+        """The most bytes of a body that is sent to REST."""
+        return int(self._get("INGEST_MAX_BYTES"))
+
+    @property
+    def ingest_rate(self) -> str | None:
+        """How often each key, or user, may send to REST: `600/minute`; None = as often as they like."""
+        rate: str | None = self._get("INGEST_RATE")
+        return rate
+
+    @property
+    def budget_lock_timeout_ms(self) -> int:
+        """How long a reservation waits at most for others that are taking from the same budget (PostgreSQL)."""
+        return int(self._get("BUDGET_LOCK_TIMEOUT_MS"))
+
+    @property
+    def hold_ttl_seconds(self) -> int:
+        """For how long a reservation holds without being settled or renewed."""
+        return int(self._get("HOLD_TTL_SECONDS"))
+
+    @property
+    def max_output_tokens(self) -> int | None:
+        """The output that a call without a maximum of its own is reserved for; None = its worst case is not known."""
+        count: int | None = self._get("MAX_OUTPUT_TOKENS")
+        return count
+
+    @property
+    def token_counter(self) -> str | None:
+        """Dotted path of `counter(model, value) -> int`, for inputs before a call; None = the built-in ways."""
+        path: str | None = self._get("TOKEN_COUNTER")
+        return path
+
+    @property
+    def budget_backend(self) -> str:
+        """Who admits calls: `database`, or `redis` out of what the database has leased to it."""
+        return str(self._get("BUDGET_BACKEND"))
+
+    @property
+    def redis_url(self) -> str | None:
+        """Where Redis is, for the budget backend `redis`: `redis://`, `rediss://` or `unix://`."""
+        url: str | None = self._get("REDIS_URL")
+        return url
+
+    @property
+    def redis_timeout_ms(self) -> int:
+        """How long Redis is waited for, to connect and to answer, before the database admits instead."""
+        return int(self._get("REDIS_TIMEOUT_MS"))
 
 
 settings = Settings()

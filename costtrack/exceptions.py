@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from decimal import Decimal
+from uuid import UUID
 
 
 class CostTrackError(Exception):
@@ -86,3 +89,107 @@ class InvalidCorrection(CostTrackError, ValueError):
 
 class BooksDisagree(CostTrackError):
     """Summaries and ledger differ. `manage.py aggregate_costs --rebuild` restores them from the ledger."""
+
+
+class CallRefused(CostTrackError):
+    """A call was not admitted, and must not be made: the base of the three reasons for that.
+
+    `status` is the HTTP status that says the same: 402, not 429, which makes clients try again.
+    """
+
+    status = 402
+
+    def __init__(self, message: str, *, budget_id: int, budget: str, organization: str) -> None:
+        self.budget_id = budget_id
+        self.budget = budget
+        """Its name."""
+        self.organization = organization
+        """The slug."""
+        super().__init__(message)
+
+
+class BudgetExceeded(CallRefused):
+    """The worst case of a call does not fit into a hard budget any more. Figures are in the budget's metric."""
+
+    def __init__(
+        self,
+        *,
+        budget_id: int,
+        budget: str,
+        organization: str,
+        subject: str,
+        scope: Mapping[str, object],
+        metric: str,
+        limit: Decimal | None,
+        spent: Decimal,
+        held: Decimal,
+        needed: Decimal,
+        resets_at: datetime | None,
+    ) -> None:
+        self.subject = subject
+        """Which thread, agent ... of a budget that has one counter for each; "" for the whole scope."""
+        self.scope = scope
+        self.metric = metric
+        self.limit = limit
+        self.spent = spent
+        self.held = held
+        """By other calls that are being made."""
+        self.needed = needed
+        self.resets_at = resets_at
+        """When its period ends; None: never."""
+        shown = {name: "none" if value is None else f"{value.normalize():f}" for name, value in self.figures.items()}
+        of_subject = f" for {subject!r}" if subject else ""
+        until = f"It begins anew at {resets_at.isoformat()}." if resets_at else "It never begins anew."
+        super().__init__(
+            f"Budget {budget!r}{of_subject} of organization {organization!r} has no room for this call: it needs up to "
+            f"{shown['needed']} {metric}, of a limit of {shown['limit']}, {shown['spent']} are spent and "
+            f"{shown['held']} held for other calls. {until} Ask for less, raise the limit, or wait.",
+            budget_id=budget_id,
+            budget=budget,
+            organization=organization,
+        )
+
+    @property
+    def figures(self) -> dict[str, Decimal | None]:
+        """limit, spent, held and needed."""
+        return {"limit": self.limit, "spent": self.spent, "held": self.held, "needed": self.needed}
+
+
+class UnknownWorstCase(CallRefused):
+    """A hard budget of dollars can not hold for a call of which nobody knows what it can cost at most."""
+
+    def __init__(self, *, budget_id: int, budget: str, organization: str, reason: str) -> None:
+        self.reason = reason
+        super().__init__(
+            f"Budget {budget!r} of organization {organization!r} can not tell what this call may cost: {reason}. "
+            "Give the model and the most output tokens of the call, load its rate (`manage.py load_rates`), or let "
+            "the budget admit unpriced calls.",
+            budget_id=budget_id,
+            budget=budget,
+            organization=organization,
+        )
+
+
+class BudgetUnavailable(CallRefused):
+    """Nobody could say whether a hard budget has room: neither Redis nor the database answered in time."""
+
+    status = 503
+
+    def __init__(self, *, budget_id: int, budget: str, organization: str, reason: str) -> None:
+        self.reason = reason
+        super().__init__(
+            f"Budget {budget!r} of organization {organization!r} could not be asked ({reason}), so the call is "
+            "refused. Try again, or let this budget admit calls while it can not be asked.",
+            budget_id=budget_id,
+            budget=budget,
+            organization=organization,
+        )
+
+
+class HoldEnded(CostTrackError):
+    """A hold was asked for, renewed or settled that has ended before."""
+
+    def __init__(self, hold_id: UUID, state: str) -> None:
+        self.hold_id = hold_id
+        self.state = state
+        super().__init__(f"The hold {hold_id} has ended already: it is {state}. Reserve anew, without its id.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import re
 from collections.abc import Awaitable, Callable
@@ -9,11 +10,13 @@ from typing import Any
 from uuid import uuid4
 
 from asgiref.sync import async_to_sync, iscoroutinefunction, markcoroutinefunction
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.utils.module_loading import import_string
 
+from costtrack.budgets.problem import CONTENT_TYPE, problem_of
 from costtrack.conf import settings
+from costtrack.exceptions import CallRefused
 from costtrack.metering.attribution import GivenAttribution, Lazy
 from costtrack.metering.context import AttributionScope
 from costtrack.metering.stepping import each_async_step_in, each_step_in
@@ -30,6 +33,9 @@ class CostTrackMiddleware:
     The scope lasts until a streaming response has ended or was closed. User, organization and view are looked up only
     if something is metered, so a request that meters nothing costs no query and touches no session. Place it after
     the authentication middleware.
+
+    A call that a budget refused, and that the view did not catch, is answered with 402 (503 if the budget could not be
+    asked) and a problem document.
     """
 
     sync_capable = True
@@ -63,6 +69,13 @@ class CostTrackMiddleware:
         with scope:
             response: HttpResponseBase = await self.get_response(request)
         return _finished(response, request_id, scope)
+
+    def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
+        """The answer to a refused call; None leaves any other exception as it is. Django calls it in sync code."""
+        if not isinstance(exception, CallRefused):
+            return None
+        problem = problem_of(exception)
+        return HttpResponse(json.dumps(problem), status=problem["status"], content_type=CONTENT_TYPE)
 
 
 def request_id_of(request: HttpRequest) -> str:

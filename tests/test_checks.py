@@ -94,6 +94,16 @@ BAD_VALUES: list[tuple[str, str, list[Any]]] = [
     ("MAX_AGENTS", "costtrack.E009", [0, -1, 10.0, "10", None, True]),
     ("METADATA_MAX_BYTES", "costtrack.E010", [255, -1, 8192.0, "8192", None, True]),
     ("MAX_FUTURE_SECONDS", "costtrack.E011", [-1, 0.5, "300", None, False]),
+    ("INGEST_MAX_AGE_DAYS", "costtrack.E025", [0, -1, 36_501, 40.0, "40", None, True]),
+    ("INGEST_MAX_BYTES", "costtrack.E026", [0, 1023, 5e6, "5242880", None, True]),
+    ("INGEST_RATE", "costtrack.E027", ["", "600", "0/minute", "600/m", "600/fortnight", "600/minute ", 600, True]),
+    ("BUDGET_LOCK_TIMEOUT_MS", "costtrack.E017", [0, -1, 250.0, "250", None, True]),
+    ("HOLD_TTL_SECONDS", "costtrack.E018", [0, -1, 900.0, "900", None, True]),
+    ("MAX_OUTPUT_TOKENS", "costtrack.E019", [0, -1, 10**11 + 1, 4096.0, "4096", True]),
+    ("TOKEN_COUNTER", "costtrack.E020", ["", "nodots", "no.such.module", "math.pi", len, 7]),
+    ("BUDGET_BACKEND", "costtrack.E021", ["", "REDIS", "postgres", None, True]),
+    ("REDIS_URL", "costtrack.E022", ["", "localhost:6379", "http://localhost", "Redis://localhost", 6379, True]),
+    ("REDIS_TIMEOUT_MS", "costtrack.E023", [0, -1, 100.0, "100", None, True]),
 ]
 
 
@@ -152,6 +162,22 @@ def test_every_key_is_shown_refusing_something() -> None:
         ("MAX_AGENTS", 1),
         ("METADATA_MAX_BYTES", 256),
         ("MAX_FUTURE_SECONDS", 0),
+        ("INGEST_MAX_AGE_DAYS", 1),
+        ("INGEST_MAX_AGE_DAYS", 36_500),
+        ("INGEST_MAX_BYTES", 1024),
+        ("INGEST_RATE", None),
+        ("INGEST_RATE", "1/day"),
+        ("BUDGET_LOCK_TIMEOUT_MS", 1),
+        ("HOLD_TTL_SECONDS", 1),
+        ("BUDGET_BACKEND", "database"),
+        ("REDIS_URL", None),
+        ("REDIS_URL", "unix:///run/redis.sock"),
+        ("REDIS_TIMEOUT_MS", 1),
+        ("MAX_OUTPUT_TOKENS", None),
+        ("MAX_OUTPUT_TOKENS", 1),
+        ("MAX_OUTPUT_TOKENS", 10**11),
+        ("TOKEN_COUNTER", None),
+        ("TOKEN_COUNTER", "os.path.join"),
     ],
 )
 def test_a_value_at_the_edge_of_its_range_is_accepted(key: str, value: object) -> None:
@@ -223,3 +249,17 @@ def test_only_the_database_that_holds_the_tables_matters(monkeypatch: pytest.Mon
 def test_the_site_passes_djangos_own_checks() -> None:
     assert run_checks() == []
     assert django_settings.USE_TZ
+
+
+def test_budgets_by_redis_need_to_know_where_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    with override_settings(COSTTRACK={"BUDGET_BACKEND": "redis", "REDIS_URL": "redis://127.0.0.1/0"}):
+        assert messages() == []
+    with override_settings(COSTTRACK={"BUDGET_BACKEND": "redis"}):
+        (message,) = messages()
+    assert message.id == "costtrack.E024"
+    assert message.hint is not None
+    assert 'COSTTRACK["REDIS_URL"]' in message.hint
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    with override_settings(COSTTRACK={"BUDGET_BACKEND": "redis", "REDIS_URL": "redis://127.0.0.1/0"}):
+        (message,) = messages()
+    assert message.hint == "Install the package redis: pip install 'costtrack[redis]'."

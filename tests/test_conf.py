@@ -41,6 +41,16 @@ def test_no_property_is_without_a_key() -> None:
         ("MAX_AGENTS", 4),
         ("METADATA_MAX_BYTES", 512),
         ("MAX_FUTURE_SECONDS", 0),
+        ("INGEST_MAX_AGE_DAYS", 7),
+        ("INGEST_MAX_BYTES", 1024),
+        ("INGEST_RATE", "600/minute"),
+        ("BUDGET_LOCK_TIMEOUT_MS", 1),
+        ("HOLD_TTL_SECONDS", 60),
+        ("BUDGET_BACKEND", "redis"),
+        ("REDIS_URL", "redis://127.0.0.1:6379/1"),
+        ("REDIS_TIMEOUT_MS", 50),
+        ("MAX_OUTPUT_TOKENS", 4096),
+        ("TOKEN_COUNTER", "site.tokens.count"),
     ],
 )
 def test_a_changed_key_is_seen_at_once(key: str, value: object) -> None:

@@ -13,6 +13,8 @@ from costtrack import exceptions
 
 PROMISED = {
     "attribute",
+    "budget_status",
+    "reserve",
     "meter",
     "track_api_call",
     "record_usage",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from costtrack.extraction.fields import read
 
@@ -49,12 +49,13 @@ _TEXTS = frozenset(
 """Where they have text, or data that the model reads as text. Images, audio and files stand elsewhere."""
 
 
-def text_length(value: object) -> int:
+def text_length(value: object, *, count: Callable[[str], int] = len) -> int:
     """The characters of the text in a prompt, a message, a list of them, or a tool's definition. Never raises.
 
     Messages of any maker, as dicts or as objects. Images, audio and files have no characters: they are left out.
+    With `count` the sum of what it gives for each text, such as its tokens; what that raises is raised.
     """
-    return _Walk().message(value, MAX_DEPTH)
+    return _Walk(count).message(value, MAX_DEPTH)
 
 
 def data_length(value: object) -> int:
@@ -65,13 +66,14 @@ def data_length(value: object) -> int:
 class _Walk:
     """One pass through nested values, of a bounded length."""
 
-    def __init__(self) -> None:
+    def __init__(self, count: Callable[[str], int] = len) -> None:
         self._left = MAX_VALUES
+        self._count = count
 
     def message(self, value: object, depth: int) -> int:
         """What of `value` is text, by the names of its fields."""
         if isinstance(value, str):
-            return len(value)
+            return self._count(value)
         if not self._goes_on(value, depth):
             return 0
         if isinstance(value, (list, tuple)):
@@ -88,14 +90,14 @@ class _Walk:
     def data(self, value: object, depth: int) -> int:
         """All of it."""
         if isinstance(value, str):
-            return len(value)
+            return self._count(value)
         if not self._goes_on(value, depth):
             return 0
         if isinstance(value, (list, tuple)):
             return sum(self.data(member, depth - 1) for member in value[: self._left])
         if type(value) is dict:
             return sum(
-                (len(name) if isinstance(name, str) else 0) + self.data(member, depth - 1)
+                (self._count(name) if isinstance(name, str) else 0) + self.data(member, depth - 1)
                 for name, member in value.items()
             )
         return self.message(value, depth) if isinstance(value, Mapping) else 0

@@ -11,6 +11,9 @@ MODEL_NAMES = ("model", "model_id", "modelId")
 INPUT_NAMES = ("messages", "prompt", "input", "contents", "system", "instructions", "tools")
 """What the model is given to read, as the SDKs name it; all of them together."""
 
+MAX_OUTPUT_NAMES = ("max_output_tokens", "max_completion_tokens", "max_tokens")
+"""The most that the model may answer."""
+
 
 class ArgumentReader:
     """Finds an argument by the first of some names that the call has; the signature is looked at once."""

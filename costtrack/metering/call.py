@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from decimal import Decimal
 from time import perf_counter
-from typing import Any
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
 
 from costtrack.domain.events import Outcome, ResourceType, UsageEvent
 from costtrack.domain.tokens import TokenUsage
@@ -22,6 +23,9 @@ from costtrack.metering.nested import MeteredInside, metered_around_here
 from costtrack.metering.observed import Observed
 from costtrack.metering.recorded import RecordedUsage
 from costtrack.metering.streams import Stream, metered_stream
+
+if TYPE_CHECKING:
+    from costtrack.budgets.admission import Granted
 
 logger = logging.getLogger("costtrack")
 
@@ -54,6 +58,10 @@ class Call:
         self.results: tuple[RecordedUsage, ...] = ()
         """After the block: the ledger rows, one per observed response; empty if others charge them or all were lost."""
         self.problems: list[str] = []
+        self.hold_id: UUID | None = None
+        """The reservation that this call settles; None if no budget asked for one."""
+        self.hold_leases = ""
+        """What it takes of which leases, where Redis granted it."""
         self.restart()
 
     @property
@@ -78,6 +86,15 @@ class Call:
     def restart(self) -> None:
         """Begin now."""
         self.occurred_at = datetime.now(UTC)
+        self._start_clock()
+
+    def begin_with(self, granted: Granted | None) -> None:
+        """Begin, admitted; it is booked at the instant at which it asked, and did not last while it waited for that."""
+        if granted is not None:
+            self.hold_id, self.hold_leases = granted.hold_id, granted.leases
+        self._start_clock()
+
+    def _start_clock(self) -> None:
         self.began = perf_counter()
         self.observed.restart()
 

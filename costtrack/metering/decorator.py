@@ -14,6 +14,7 @@ from costtrack.metering.attribution import CallerFields, given_attribution
 from costtrack.metering.database_thread import run_quietly, run_quietly_async
 from costtrack.metering.ending import do_later
 from costtrack.metering.events import EventFields
+from costtrack.metering.expected import expected_of
 from costtrack.metering.meter import checked_before_call
 from costtrack.metering.stepping import each_async_step_in, each_step_in
 from costtrack.metering.tracked import TrackedCall, TrackedFunction
@@ -37,6 +38,10 @@ def track_api_call(
     service_tier: str = "",
     gateway: str = "",
     metadata: Mapping[str, Any] | None = None,
+    input_tokens: int | None = None,
+    max_output_tokens: int | None = None,
+    input: object = None,
+    writes_cache: bool = False,
     **attribution: Unpack[CallerFields],
 ) -> Callable[[Callable[P, R]], Callable[P, R]]: ...
 
@@ -51,6 +56,10 @@ def track_api_call(
     service_tier: str = "",
     gateway: str = "",
     metadata: Mapping[str, Any] | None = None,
+    input_tokens: int | None = None,
+    max_output_tokens: int | None = None,
+    input: object = None,
+    writes_cache: bool = False,
     **attribution: Unpack[CallerFields],
 ) -> Any:
     """Meter a function that calls a model or a tool: sync, async, a generator or an async generator.
@@ -62,6 +71,12 @@ def track_api_call(
     inside belongs to the same feature and conversation; a function that only wraps other metered LLM calls, and
     returns no usage or the response or chunks of one of them, adds no row. The function's result and exceptions
     reach the caller unchanged.
+
+    Hard budgets hold the worst case before the function runs, or refuse it with BudgetExceeded (a CallRefused), as they
+    do with `meter`. Its most output is the argument `max_tokens`, `max_completion_tokens` or `max_output_tokens`, else
+    what is given here; its input are the arguments named above, and what every call is given beside them (`input`).
+    A generator asks at its first step. An outer function that only wraps metered calls holds too while it runs: say
+    its model and most tokens as well, or decorate the inner ones alone.
     """
     if callable(endpoint) or isinstance(endpoint, (staticmethod, classmethod)):
         return track_api_call()(endpoint)
@@ -75,11 +90,14 @@ def track_api_call(
         "metadata": metadata,
     }
     fields = checked_before_call(fields)
+    expected = expected_of(
+        input_tokens=input_tokens, max_output_tokens=max_output_tokens, input=input, writes_cache=writes_cache
+    )
 
     def decorate(function: Callable[P, R]) -> Callable[P, R]:
         if isinstance(function, (staticmethod, classmethod)):
             return type(function)(decorate(function.__func__))
-        tracked = TrackedFunction(function, fields, given)
+        tracked = TrackedFunction(function, fields, given, expected)
         return cast("Callable[P, R]", wraps(function)(_wrapper(function, tracked)))
 
     return decorate
@@ -87,18 +105,21 @@ def track_api_call(
 
 def _wrapper(function: Callable[..., Any], tracked: TrackedFunction) -> Callable[..., Any]:
     if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
-        each_step: Any = each_step_in if inspect.isgeneratorfunction(function) else each_async_step_in
+        is_async = inspect.isasyncgenfunction(function)
+        each_step: Any = each_async_step_in if is_async else each_step_in
 
         def generator(*args: Any, **kwargs: Any) -> Any:
             call = tracked.begin(args, kwargs)
             steps = function(*args, **kwargs)
-            return each_step(call.scope, steps, on_start=call.start, on_item=call.chunk, on_end=call.end)
+            on_start = call.start_async if is_async else call.start
+            return each_step(call.scope, steps, on_start=on_start, on_item=call.chunk, on_end=call.end)
 
         return generator
     if iscoroutinefunction(function):
 
         async def coroutine(*args: Any, **kwargs: Any) -> Any:
-            return await _awaited(tracked.begin(args, kwargs).running(), function(*args, **kwargs))
+            call = await tracked.begin(args, kwargs).running_async()
+            return await _awaited(call, function(*args, **kwargs))
 
         return coroutine
 

@@ -13,7 +13,7 @@ from costtrack.domain.tokens import TOKEN_FIELDS
 from costtrack.extraction import Extracted, trusted_id
 from costtrack.metering.call import Call
 from costtrack.metering.cleaning import text_of
-from costtrack.metering.database_thread import run_later
+from costtrack.metering.database_thread import Work, run_later
 from costtrack.metering.estimate import needs_estimate, with_estimate
 from costtrack.metering.events import EventFields, event_after_call
 from costtrack.metering.lost import report_lost
@@ -42,10 +42,10 @@ class Recording:
         _record(self.call, self.responses, was_cut_off=self.was_cut_off)
 
 
-def finish(call: Call, error: BaseException | None) -> Recording | None:
+def finish(call: Call, error: BaseException | None) -> Work | None:
     """Fix what is known when the block ends; gives the work that is left.
 
-    None if calls inside the block charge all that it observed.
+    If calls inside the block charge all that it observed, that is to release its hold, or None.
     """
     responses = call.observed.responses()
     total_ms = round((perf_counter() - call.began) * 1000)
@@ -59,10 +59,19 @@ def finish(call: Call, error: BaseException | None) -> Recording | None:
             _ = response.input.characters  # counted now: after the call it is not kept
     call.close()
     if not responses:
-        return None
+        return nothing_to_record(call)
     if error is not None:
         call.set_error(error)
     return Recording(call, responses, was_cut_off)
+
+
+def nothing_to_record(call: Call) -> Work | None:
+    """The work that is left of a call that others charge: its hold is given back."""
+    if call.hold_id is None:
+        return None
+    from costtrack.metering.holding import Release
+
+    return Release(call.hold_id)
 
 
 def costs_now(call: Call) -> list[Decimal | None]:
@@ -78,6 +87,7 @@ def _record(call: Call, responses: list[ObservedResponse], *, was_cut_off: bool)
         events = call.events = _events(call, responses, was_cut_off=was_cut_off)
     except Exception as failure:  # the boundary: metering must not break the caller; the event is kept in the log
         report_lost(None, f"{type(failure).__name__}: {failure}", {**call.given, **call.said})
+        _let_go(call)
         return
     try:
         results = submit_all(events)
@@ -87,6 +97,7 @@ def _record(call: Call, responses: list[ObservedResponse], *, was_cut_off: bool)
             return
         for event in events:
             report_lost(event, f"{type(failure).__name__}: {failure}")
+        _let_go(call)
         return
     recorded = []
     for event, result in zip(events, results, strict=True):
@@ -94,7 +105,16 @@ def _record(call: Call, responses: list[ObservedResponse], *, was_cut_off: bool)
             recorded.append(recorded_usage(event, result))
         elif settings.transport == "inline":  # else whoever tried in place of the spool has reported it
             report_lost(event, f"{result.status}: {result.reason}")
+            _let_go(call)
     call.results = tuple(recorded)
+
+
+def _let_go(call: Call) -> None:
+    """No event settles its hold."""
+    if call.hold_id is not None:
+        from costtrack.metering.holding import Release
+
+        Release(call.hold_id).later()
 
 
 def _own_responses(call: Call, responses: list[ObservedResponse]) -> list[ObservedResponse]:
@@ -121,6 +141,8 @@ def _events(call: Call, responses: list[ObservedResponse], *, was_cut_off: bool)
         fields = _fields(call, response, number=number, is_last=is_last, was_cut_off=is_cut_off)
         problems = [*call.problems, *call.observed.problems, *(response.found.problems if response.found else ())]
         events.append(event_after_call(fields, call.attribution, now=now, problems=tuple(problems)))
+    if call.hold_id is not None:
+        events[-1] = replace(events[-1], hold_id=call.hold_id.hex, hold_leases=call.hold_leases)
     return events
 
 

@@ -11,30 +11,32 @@ from typing import Any, Unpack
 from costtrack.conf import settings
 from costtrack.domain.events import ResourceType
 from costtrack.exceptions import InvalidUsage
+from costtrack.metering.admitting import admit, admit_async
 from costtrack.metering.attribution import CallerFields, GivenAttribution, given_attribution
 from costtrack.metering.call import Call
 from costtrack.metering.cleaning import clean_key, clean_latency
-from costtrack.metering.database_thread import run_quietly, run_quietly_async
+from costtrack.metering.database_thread import Work, run_quietly, run_quietly_async
 from costtrack.metering.event_fields import clean_amount, clean_resource_type, clean_time
 from costtrack.metering.events import EventFields
-from costtrack.metering.finish import Recording, finish
+from costtrack.metering.expected import Expected, expected_of
+from costtrack.metering.finish import finish
 
 
 class Meter(AbstractContextManager[Call], AbstractAsyncContextManager[Call]):
     """Meters one block at a time; `with` in sync code, `async with` in coroutines."""
 
-    def __init__(self, fields: EventFields, given: GivenAttribution) -> None:
+    def __init__(self, fields: EventFields, given: GivenAttribution, expected: Expected) -> None:
         """What is known before the call."""
         self._fields = fields
         self._given = given
+        self._expected = expected
         self._call: Call | None = None
 
     def __enter__(self) -> Call:
-        """Begin the call."""
-        self._call = call = Call(self._fields, self._given)
-        call.announce()
-        call.inside.__enter__()
-        return call
+        """Begin the call, if the budgets admit it; else CallRefused is raised and nothing recorded."""
+        call = Call(self._fields, self._given)
+        admit(call, self._expected)
+        return self._begun(call)
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
@@ -43,8 +45,10 @@ class Meter(AbstractContextManager[Call], AbstractAsyncContextManager[Call]):
         run_quietly(self._finished(error))
 
     async def __aenter__(self) -> Call:
-        """Begin the call."""
-        return self.__enter__()
+        """The same without holding up the loop."""
+        call = Call(self._fields, self._given)
+        await admit_async(call, self._expected)
+        return self._begun(call)
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
@@ -52,7 +56,15 @@ class Meter(AbstractContextManager[Call], AbstractAsyncContextManager[Call]):
         """Record the call without holding up the loop; it is recorded even if this task is cancelled meanwhile."""
         await run_quietly_async(self._finished(error))
 
-    def _finished(self, error: BaseException | None) -> Recording | None:
+    def _begun(self, call: Call) -> Call:
+        self._call = call
+        if self._expected.inputs:
+            call.set_input(*self._expected.inputs)
+        call.announce()
+        call.inside.__enter__()
+        return call
+
+    def _finished(self, error: BaseException | None) -> Work | None:
         call, self._call = self._call, None
         if call is None:
             return None
@@ -73,14 +85,24 @@ def meter(
     occurred_at: datetime | None = None,
     latency_ms: object = None,
     metadata: Mapping[str, Any] | None = None,
+    input_tokens: int | None = None,
+    max_output_tokens: int | None = None,
+    input: object = None,
+    writes_cache: bool = False,
     **attribution: Unpack[CallerFields],
 ) -> Meter:
     """Meter the call made inside: `with meter("summarize", model="gpt-4o") as call: call.observe(client.chat...)`.
 
     `endpoint` is the feature's name; the other keyword arguments are those of `attribute`. The row says how long it
     took and whether it failed; an exception is recorded and raised on. A response that a metered call inside the
-    block charges already is not charged again. Wrong arguments raise InvalidUsage or
-    TypeError here, before the call; after it nothing raises: what cannot be recorded is logged and counted.
+    block charges already is not charged again.
+
+    Hard budgets hold the worst case of the call before the block runs, or refuse it: then BudgetExceeded (a
+    CallRefused) is raised and nothing recorded. They need to know the most that it can use: `max_output_tokens`, and
+    `input_tokens`, or as `input` what the model is given to read (see also `Call.set_input`), whose tokens are counted.
+    `writes_cache` says that this may be written to a cache, at a higher price. Figures of what was used are told to
+    the call. Wrong arguments raise InvalidUsage or TypeError here, before the call; after it nothing raises: what
+    cannot be recorded is logged and counted.
     """
     given = given_attribution({"endpoint": endpoint, **attribution}, caller="meter()")
     fields = checked_before_call(
@@ -97,7 +119,10 @@ def meter(
             "metadata": metadata,
         }
     )
-    return Meter(fields, given)
+    expected = expected_of(
+        input_tokens=input_tokens, max_output_tokens=max_output_tokens, input=input, writes_cache=writes_cache
+    )
+    return Meter(fields, given, expected)
 
 
 def checked_before_call(fields: EventFields) -> EventFields:

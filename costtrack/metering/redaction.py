@@ -35,6 +35,7 @@ _KEYS = re.compile(
     r"|AIza[\w-]{30,}+|ya29\.[\w-]{16,}+|GOCSPX-[\w-]{16,}+"  # Google
     r"|(?:hf|gsk|r8|fw)_[A-Za-z0-9]{16,}+"  # Hugging Face, Groq, Replicate, Fireworks
     r"|(?:xai|pplx|nvapi|tvly|pypi)-[\w-]{16,}+|lsv2_\w{16,}+|npm_[A-Za-z0-9]{30,}+|dapi[0-9a-f]{32}"
+    r"|ctk_[\w-]{16,}+"  # our own
     r"|SG\.[\w-]{16,}+\.[\w-]{16,}+"  # SendGrid
     r")",
     re.ASCII,

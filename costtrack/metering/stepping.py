@@ -27,7 +27,10 @@ def each_step_in(
     on_item: OnItem | None = None,
     on_end: OnEnd | None = None,
 ) -> Generator[Any, Any, Any]:
-    """`steps` with `scope` around each `next`, `send`, `throw` and the closing; its items pass untouched."""
+    """`steps` with `scope` around each `next`, `send`, `throw` and the closing; its items pass untouched.
+
+    If `on_start` raises, nothing has run, and no end is told.
+    """
     failure: BaseException | None = None
     step: Callable[[], Any] = partial(next, steps)
     if on_start:
@@ -71,16 +74,16 @@ async def each_async_step_in(
     scope: Scope,
     steps: AsyncIterator[Any],
     *,
-    on_start: Callable[[], None] | None = None,
+    on_start: Callable[[], Awaitable[None]] | None = None,
     on_item: OnItem | None = None,
     on_end: OnEnd | None = None,
 ) -> AsyncGenerator[Any, Any]:
-    """The same for an async iterator."""
+    """The same for an async iterator; `on_start` is awaited."""
     failure: BaseException | None = None
     is_dropped = False
     step: Callable[[], Awaitable[Any]] = partial(anext, steps)
     if on_start:
-        on_start()
+        await on_start()
     stream_end = StreamEnd(on_end) if on_end else None
     try:
         while True:

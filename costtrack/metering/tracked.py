@@ -7,13 +7,22 @@ from types import TracebackType
 from typing import Any
 
 from costtrack.exceptions import InvalidUsage
-from costtrack.metering.arguments import CONVERSATION_NAMES, INPUT_NAMES, MODEL_NAMES, ArgumentReader
+from costtrack.metering.admitting import admit, admit_async
+from costtrack.metering.arguments import (
+    CONVERSATION_NAMES,
+    INPUT_NAMES,
+    MAX_OUTPUT_NAMES,
+    MODEL_NAMES,
+    ArgumentReader,
+)
 from costtrack.metering.attribution import MAX_LENGTHS, GivenAttribution
 from costtrack.metering.call import Call
 from costtrack.metering.cleaning import clean_text
 from costtrack.metering.context import AttributionScope
+from costtrack.metering.database_thread import Work
 from costtrack.metering.events import EventFields
-from costtrack.metering.finish import Recording, finish
+from costtrack.metering.expected import NOTHING_EXPECTED, Expected, token_count_or_none
+from costtrack.metering.finish import finish, nothing_to_record
 from costtrack.metering.nested import MeteredInside
 from costtrack.metering.streams import is_stream, metered_stream
 
@@ -24,14 +33,18 @@ STREAMS_IN_DICTS = ("stream", "body")
 class TrackedFunction:
     """A decorated function: what its decorator and its signature say about every call."""
 
-    def __init__(self, function: Callable[..., Any], fields: EventFields, given: GivenAttribution) -> None:
+    def __init__(
+        self, function: Callable[..., Any], fields: EventFields, given: GivenAttribution, expected: Expected
+    ) -> None:
         """The endpoint is the function's name unless `given` has one."""
         self._fields = fields
+        self._expected = expected
         self._given = given.over(GivenAttribution({"endpoint": _name_of(function)}, {}))
         self._conversation = ArgumentReader(function, CONVERSATION_NAMES)
         self._model = ArgumentReader(function, MODEL_NAMES)
         inputs = [ArgumentReader(function, (name,)) for name in INPUT_NAMES]
         self._inputs = [reader for reader in inputs if reader.may_find]
+        self._max_output = ArgumentReader(function, MAX_OUTPUT_NAMES)
 
     def begin(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> TrackedCall:
         """One call begins, with these arguments."""
@@ -48,9 +61,17 @@ class TrackedFunction:
             fields = {**fields, "model": model}
         call = Call(fields, given)
         inputs = [value for value in (reader.read(args, kwargs) for reader in self._inputs) if value is not None]
+        return TrackedCall(call, self._expected_of(inputs, args, kwargs))
+
+    def _expected_of(self, inputs: Sequence[object], args: Sequence[Any], kwargs: Mapping[str, Any]) -> Expected:
+        expected = self._expected
         if inputs:
-            call.set_input(*inputs)
-        return TrackedCall(call)
+            expected = expected._replace(inputs=(*expected.inputs, *inputs))
+        if self._max_output.may_find:
+            most = token_count_or_none(self._max_output.read(args, kwargs))
+            if most is not None:
+                expected = expected._replace(max_output_tokens=most)
+        return expected
 
 
 class FunctionScope(AttributionScope):
@@ -78,22 +99,44 @@ class FunctionScope(AttributionScope):
 class TrackedCall:
     """Ends with one call of `end`."""
 
-    def __init__(self, call: Call) -> None:
-        """What is metered in `scope` inherits the attribution of `call`."""
+    def __init__(self, call: Call, expected: Expected) -> None:
+        """What is metered in `scope` inherits the attribution of `call`; its input is what is `expected` to be read."""
         self.scope = FunctionScope(call.attribution, call.inside)
         self._call = call
+        self._expected = expected
         self._is_streaming = False
+        if expected.inputs:
+            call.set_input(*expected.inputs)
 
     def running(self) -> TrackedCall:
-        """Itself: a function that is no generator runs at once."""
-        self._call.announce()
+        """Itself, admitted: a function that is no generator runs at once. Raises CallRefused, and is not to be run."""
+        admit(self._call, self._expected)
+        self._begun()
+        return self
+
+    async def running_async(self) -> TrackedCall:
+        """The same in a coroutine."""
+        await admit_async(self._call, self._expected)
+        self._begun()
         return self
 
     def start(self) -> None:
         """A generator runs its first step only now."""
-        self._call.announce()
         self._call.restart()
+        admit(self._call, self._expected)
+        self._begun()
         self._is_streaming = True
+
+    async def start_async(self) -> None:
+        """The same of an async generator."""
+        self._call.restart()
+        await admit_async(self._call, self._expected)
+        self._begun()
+        self._is_streaming = True
+
+    def _begun(self) -> None:
+        self._expected = NOTHING_EXPECTED  # keep nothing of the input
+        self._call.announce()
 
     def chunk(self, chunk: object) -> None:
         """A chunk of a stream passes; one that comes from a metered call inside tells nothing of this one."""
@@ -117,15 +160,15 @@ class TrackedCall:
         self._call.observe(result)
         return result, True
 
-    def end(self, error: BaseException | None) -> Recording | None:
-        """The call is over; gives the work of recording it, None if there is nothing to record."""
+    def end(self, error: BaseException | None) -> Work | None:
+        """The call is over; gives the work that is left: to record it, or to release its hold; or None."""
         if self._is_streaming:
             self._call.observed.stream_ended(error)
             if isinstance(error, GeneratorExit):
                 error = None  # the consumer had enough; that is no failure
         if self._call.is_llm and self._call.inside.has_calls and not self._call.observed.has_usage():
             self._call.close()
-            return None
+            return nothing_to_record(self._call)
         return finish(self._call, error)
 
     def _watched(self, stream: Any) -> Any:

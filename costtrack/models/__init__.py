@@ -1,6 +1,10 @@
 """The tables. Who may write which is said in each module; everyone else reads."""
 
+from costtrack.models.budgets import Budget, BudgetChange, BudgetThreshold
+from costtrack.models.counters import BudgetCounter, Hold
 from costtrack.models.installation import Installation
+from costtrack.models.keys import AgentKey
+from costtrack.models.leases import BudgetLease
 from costtrack.models.ledger import ResourceUsage, UsageKey
 from costtrack.models.rates import Rate, RateTier
 from costtrack.models.summaries import DailyCostSummary
@@ -8,7 +12,14 @@ from costtrack.models.tenancy import Agent, Membership, Organization, Organizati
 
 __all__ = [
     "Agent",
+    "AgentKey",
+    "Budget",
+    "BudgetChange",
+    "BudgetCounter",
+    "BudgetLease",
+    "BudgetThreshold",
     "DailyCostSummary",
+    "Hold",
     "Installation",
     "Membership",
     "Organization",

@@ -40,6 +40,12 @@ class Organization(models.Model):
         help_text=_("Deactivate instead of deleting: usage keeps its owner, and what still comes in is still booked."),
     )
     is_demo = models.BooleanField(default=False, editable=False)
+    budget_epoch = models.BigIntegerField(
+        default=0,
+        db_default=0,
+        editable=False,
+        help_text=_("Counts the changes of its budgets, so that a process knows when its list is old. 0: none yet."),
+    )
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
@@ -77,7 +83,7 @@ class Organization(models.Model):
                 locked.zones.create(timezone=locked.timezone, effective_from=None)
             locked.zones.filter(effective_from__gte=effective_from).delete()
             locked.zones.create(timezone=timezone, effective_from=effective_from)
-            Organization.objects.filter(pk=self.pk).update(timezone=timezone)
+            Organization.objects.filter(pk=self.pk).update(timezone=timezone, budget_epoch=models.F("budget_epoch") + 1)
         self.timezone = timezone
 
 

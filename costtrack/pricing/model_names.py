@@ -6,19 +6,9 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import TypeVar
 
-Value = TypeVar("Value")
+from costtrack.domain.model_versions import VERSION
 
-_MONTH_DAY = r"(?:0[1-9]|1[0-2])-?(?:0[1-9]|[12]\d|3[01])"
-_DATE = rf"(?:20\d\d-?{_MONTH_DAY}|{_MONTH_DAY}|(?:0[1-9]|1[0-2])-20\d\d)"
-_REMAINDER = re.compile(
-    rf"(?:[-@](?:{_DATE}|latest|default)"  # claude-3-5-sonnet-20241022, gpt-4-0613, ...@20250929
-    r"|[-@]0\d\d"  # gemini-2.0-flash-001
-    r"|-v\d+(?=[:@])|-v1$"  # ...-v1:0, ...-v2@20241022
-    r"|:\d{1,2}(?::\d+k)?$"  # Bedrock's revision and context window
-    r")+"
-)
-"""What a longer id may have behind a known name. A year and month alone (`mistral-large-2402`) is not a date here:
-Mistral numbers models of different prices so."""
+Value = TypeVar("Value")
 
 _COMPACT = re.compile(r"(?<=[-@])(20\d\d)(\d\d)(\d\d)(?!\d)")
 _DASHED = re.compile(r"(?<=[-@])(20\d\d)-(\d\d)-(\d\d)(?!\d)")
@@ -38,7 +28,7 @@ def match_name(text: str, names: Mapping[str, Value]) -> Value | None:
         if (found := names.get(spelling)) is not None:
             return found
     for cut in range(len(text) - 1, 0, -1):
-        if text[cut] in "-@:" and (found := names.get(text[:cut])) is not None and _REMAINDER.fullmatch(text, cut):
+        if text[cut] in "-@:" and (found := names.get(text[:cut])) is not None and VERSION.fullmatch(text, cut):
             return found
     return None
 
@@ -54,6 +44,6 @@ def is_of_one_version(text: str) -> bool:
 def version_of(text: str) -> str:
     """The dates and versions that end `text`: `-20250929-v1:0` of a Bedrock id; "" where none do."""
     for cut in range(1, len(text)):
-        if text[cut] in "-@:" and _REMAINDER.fullmatch(text, cut):
+        if text[cut] in "-@:" and VERSION.fullmatch(text, cut):
             return text[cut:]
     return ""

@@ -63,8 +63,9 @@ def sum_of(costs: tuple[Decimal | None, ...]) -> Decimal:
 def capture_usage(*, rates: Path | str | None = None) -> Iterator[UsageLog]:
     """`with capture_usage() as log:` everything metered inside, in any thread of this process, goes to `log`.
 
-    Nothing reaches the ledger. At its end it waits for what is still being recorded, such as a stream that was
-    dropped unread. `rates` is a file as `load_rates` takes it, for models and tools whose prices do not ship.
+    Nothing reaches the ledger, so nothing is held in budgets either, and no call refused. At its end it waits for what
+    is still being recorded, such as a stream that was dropped unread. `rates` is a file as `load_rates` takes it, for
+    models and tools whose prices do not ship.
     """
     with captured_by(UsageLog(rates=rates)) as log:
         yield log

@@ -16,10 +16,12 @@ import time_machine
 from django.contrib.auth import get_user_model
 from django.test import Client
 
+from costtrack import budget_status
 from costtrack.aggregation import verify_books
+from costtrack.budgets.rebuild import counter_differences
 from costtrack.management.demo.traffic import days_until, occasions_of
-from costtrack.models import DailyCostSummary, Rate, ResourceUsage
-from tests.management.played import NOON, WEDNESDAY, counts, demo
+from costtrack.models import DailyCostSummary, Hold, Rate, ResourceUsage
+from tests.management.played import NOON, WEDNESDAY, counts, demo, play_quickly
 
 pytestmark = pytest.mark.django_db
 
@@ -114,6 +116,20 @@ def test_another_database_gives_the_same_total_to_the_last_digit(tmp_path: Path)
     assert Decimal(there["cost_usd"]) > 1
     assert there["cost_usd"] == here["cost_usd"]
     assert there["organizations"] == here["organizations"]
+
+
+def test_its_budgets_have_figures_and_refuse_nothing() -> None:
+    play_quickly(days=5)
+    statuses = [*budget_status("demo-biotech", now=NOON), *budget_status("demo-retail", now=NOON)]
+    assert {(one.budget, one.enforcement, one.metric) for one in statuses} == {
+        ("GPU jobs, a day", "hard", "cost_usd"),
+        ("Shop, a month", "soft", "cost_usd"),
+        ("A conversation", "soft", "tokens"),
+    }
+    assert all(one.spent > 0 for one in statuses if one.metric == "tokens")
+    assert {(one.state, one.held) for one in statuses} == {("ok", Decimal(0))}
+    assert {hold.state for hold in Hold.objects.all()} == {"settled"}
+    assert counter_differences(using="default", now=NOON) == []
 
 
 def test_weekends_are_quieter_in_research_and_today_is_half_over() -> None:

@@ -12,7 +12,18 @@ from django.core.management import CommandError
 
 from costtrack import record_usage
 from costtrack.aggregation import Difference, fold_pending, verify_books
-from costtrack.models import Agent, Organization, Rate, ResourceUsage
+from costtrack.models import (
+    Agent,
+    Budget,
+    BudgetChange,
+    BudgetCounter,
+    Hold,
+    Organization,
+    Project,
+    Rate,
+    ResourceUsage,
+)
+from tests.budgets.asked import hold, make_budget
 from tests.factories import make_organization, make_rate
 from tests.management.played import OURS, WEDNESDAY, counts, demo, play_quickly
 
@@ -44,6 +55,19 @@ def test_a_flush_removes_the_demo_and_nothing_else() -> None:
     assert verify_books() == []
     with pytest.raises(Exception, match="append-only"):
         ResourceUsage.objects.update(reason="the ledger is closed again")
+
+
+def test_a_flush_removes_the_demo_s_budgets_with_counters_holds_and_history() -> None:
+    play_quickly(days=5)
+    ours = (Budget, BudgetCounter, Hold, BudgetChange)
+    assert all(model._base_manager.exists() for model in ours)
+    project = Project.objects.filter(organization__slug="demo-retail").earliest("id")
+    make_budget(project.organization, project=project)  # it keeps its project from being deleted
+    theirs = make_budget(make_organization("acme"))
+    hold()
+    demo("--flush")
+    assert [model._base_manager.count() for model in ours] == [1, 1, 1, 1]
+    assert Budget.objects.get() == theirs
 
 
 def test_a_flush_leaves_a_demo_admin_that_has_become_somebody_s_own() -> None:

@@ -86,13 +86,16 @@ def test_both_kinds_of_blocks_work_in_a_loop_without_a_sync_caller(in_own_loop: 
 def test_a_cancelled_call_is_recorded_and_stays_cancelled(in_own_loop: Callable[[Any], Any]) -> None:
     make_rate()
 
+    is_begun = asyncio.Event()
+
     async def ask() -> None:
         async with meter("chat", provider="openai", model="test-model"):
+            is_begun.set()
             await asyncio.sleep(60)
 
     async def main() -> None:
         task = asyncio.create_task(ask())
-        await asyncio.sleep(0.01)
+        await is_begun.wait()
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
@@ -105,14 +108,17 @@ def test_a_cancelled_call_is_recorded_and_stays_cancelled(in_own_loop: Callable[
 
 @pytest.mark.django_db(transaction=True)
 def test_a_call_cancelled_twice_is_still_recorded(in_own_loop: Callable[[Any], Any]) -> None:
+    is_begun = asyncio.Event()
+
     async def ask() -> None:
         async with meter("chat", model="m") as call:
             call.set_usage(input_tokens=1)
+            is_begun.set()
             await asyncio.sleep(60)
 
     async def main() -> None:
         task = asyncio.create_task(ask())
-        await asyncio.sleep(0.01)
+        await is_begun.wait()
         task.cancel()
         await asyncio.sleep(0)
         task.cancel()
@@ -129,14 +135,20 @@ def test_a_call_cancelled_twice_is_still_recorded(in_own_loop: Callable[[Any], A
 
 @pytest.mark.django_db
 def test_a_cancelled_call_that_waits_for_the_database_stays_in_the_transaction_of_its_caller() -> None:
+    is_begun, may_end = asyncio.Event(), asyncio.Event()
+
     async def ask() -> None:
         async with meter("chat", model="m") as call:
             call.set_usage(input_tokens=1)
+            is_begun.set()
+            await may_end.wait()
 
     async def main() -> None:
+        task = asyncio.create_task(ask())
+        await is_begun.wait()
         busy = asyncio.create_task(sync_to_async(time.sleep)(0.1))
         await asyncio.sleep(0.02)
-        task = asyncio.create_task(ask())
+        may_end.set()
         await asyncio.sleep(0.02)
         task.cancel()
         with pytest.raises(asyncio.CancelledError):

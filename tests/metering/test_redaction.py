@@ -47,6 +47,7 @@ KEYS = [
     "ya29." + DASHED,
     "GOCSPX-" + DASHED,
     "hf_" + FAKE,
+    "ctk_" + FAKE,
     "gsk_" + FAKE,
     "r8_" + FAKE,
     "fw_" + FAKE,

@@ -8,16 +8,13 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils import timezone
 
-from costtrack.conf import settings
-from costtrack.models import Organization
+from costtrack.management.organizations import organization_named
 from costtrack.reporting.markdown import markdown_report
 from costtrack.reporting.parameters import AN_ORGANIZATION, InvalidParameter, parse_day, parse_text
 from costtrack.reporting.report import CostReport, ReportKind, cost_report
 from costtrack.reporting.shapes import full_report_shape
 from costtrack.reporting.table import table_report
 from costtrack.reporting.zones import reporting_zone
-
-SHOWN_SLUGS = 20
 
 
 def json_report(report: CostReport) -> str:
@@ -67,7 +64,7 @@ class Command(BaseCommand):
                 parse_text("--organization", slug, expected=AN_ORGANIZATION)
         except InvalidParameter as error:
             raise CommandError(str(error)) from None
-        organization = None if slug is None else self._organization(slug)
+        organization = None if slug is None else organization_named(slug)
         zone = reporting_zone(organization)
         report = cost_report(
             ReportKind(options["period"]),
@@ -76,15 +73,3 @@ class Command(BaseCommand):
             organization=organization,
         )
         self.stdout.write(RENDERERS[options["format"]](report), ending="")
-
-    def _organization(self, slug: str) -> Organization:
-        organizations = Organization.objects.using(settings.database)
-        found = organizations.filter(slug=slug).first()
-        if found is None:
-            known = list(organizations.values_list("slug", flat=True)[: SHOWN_SLUGS + 1])
-            shown = ", ".join(known[:SHOWN_SLUGS]) + (", ..." if len(known) > SHOWN_SLUGS else "")
-            raise CommandError(
-                f"Organization {slug!r} does not exist. "
-                + (f"Known ones: {shown}." if known else "There are none yet: create one in the admin.")
-            )
-        return found

@@ -163,7 +163,7 @@ class Command(BaseCommand):
             return
         self.stdout.write(
             f"Removed {report.organizations} organizations with {report.usage_rows:,} ledger rows, their projects, "
-            f"agents and own rates, and {report.users} user(s). The global price data stays."
+            f"agents, budgets and own rates, and {report.users} user(s). The global price data stays."
         )
 
     def _progress(self, days: DayRange, *, options: dict[str, Any]) -> Callable[[date], None]:

@@ -206,6 +206,7 @@ def fold_proteins(moment: Moment) -> None:
         meter(
             "fold_proteins",
             resource_type="gpu_seconds",
+            amount=3_600,  # an hour at most: what a budget holds until it is known
             provider=GPU_PROVIDER,
             model=GPU_MODEL,
             occurred_at=moment.at,

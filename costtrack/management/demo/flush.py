@@ -9,7 +9,7 @@ from django.db import connections
 from costtrack.aggregation.lock import exclusive_summaries
 from costtrack.management.demo.admin_user import demo_admins
 from costtrack.management.demo.world import demo_organizations
-from costtrack.models import Agent, DailyCostSummary, Project, Rate, ResourceUsage, UsageKey
+from costtrack.models import Agent, Budget, DailyCostSummary, Hold, Project, Rate, ResourceUsage, UsageKey
 from costtrack.pricing.ratebook import forget_rates
 
 
@@ -32,6 +32,8 @@ def flush_demo(*, using: str) -> FlushReport:
         UsageKey.objects.using(using).filter(organization__in=ids).delete()
         DailyCostSummary.all_grains.using(using).filter(organization__in=ids).delete()
         Rate.objects.using(using).filter(organization__in=ids).delete()
+        Hold.objects.using(using).filter(organization__in=ids).delete()
+        Budget.objects.using(using).filter(organization__in=ids).delete()  # with counters, thresholds and history
         Agent.objects.using(using).filter(project__organization__in=ids).delete()
         Project.objects.using(using).filter(organization__in=ids).delete()
         organizations.filter(id__in=ids).delete()

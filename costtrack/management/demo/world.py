@@ -8,6 +8,7 @@ from decimal import Decimal
 from django.db.models import QuerySet
 
 from costtrack.management.demo import biotech, retail
+from costtrack.management.demo.budgets import create_budgets
 from costtrack.management.demo.workload import Workload
 from costtrack.models import Organization, Rate
 from costtrack.pricing.ratebook import forget_rates
@@ -76,7 +77,7 @@ def finish_organizations(*, using: str) -> None:
 
 
 def create_organizations(*, using: str) -> None:
-    """The organizations with their own rates. Projects and agents appear when they are first used."""
+    """The organizations with their own rates and budgets. Projects and agents appear when they are first used."""
     for one in ORGANIZATIONS:
         organization = Organization.objects.using(using).create(
             slug=one.slug, name=one.name + UNFINISHED, timezone=one.timezone, is_demo=True
@@ -90,4 +91,5 @@ def create_organizations(*, using: str) -> None:
                 unit_price_usd=unit_price_usd,
                 source=SOURCE,
             )
+        create_budgets(organization, using=using)
     forget_rates()

@@ -6,11 +6,13 @@ from datetime import UTC, datetime
 
 from django.db import IntegrityError, connections, transaction
 
+from costtrack.budgets.spending import write_and_count
 from costtrack.domain.events import CostSource, UsageKind
 from costtrack.domain.money import decimal_from_database
 from costtrack.exceptions import InvalidCorrection
 from costtrack.metering.cleaning import clean_text
 from costtrack.metering.ledger.backends import backend_for
+from costtrack.metering.ledger.counted import counted_correction
 from costtrack.metering.ledger.rows import ATTRIBUTION_COLUMNS, ZERO, SummaryPart
 from costtrack.metering.ledger.sums import pending_rows
 from costtrack.models import ResourceUsage
@@ -75,14 +77,20 @@ def correction_of(original: ResourceUsage, kind: UsageKind, reason: str) -> Reso
 
 
 def append_correction(row: ResourceUsage, *, using: str) -> ResourceUsage:
-    """Save a void or adjustment with its pending summary, in one transaction (a savepoint inside a caller's).
+    """Save a void or adjustment, with its pending summary and in its budgets, in one transaction.
 
-    Raises InvalidCorrection where the database refuses it: it would take back more than is left.
+    Inside a caller's that is a savepoint. Raises InvalidCorrection where the database refuses it: it would take back
+    more than is left.
     """
+
+    def write() -> None:
+        row.pk = None  # of an attempt before
+        row.save(using=using, force_insert=True)
+        backend_for(connections[using]).insert_pending(pending_rows([correction_part(row)]))
+
     try:
         with transaction.atomic(using=using):
-            row.save(using=using, force_insert=True)
-            backend_for(connections[using]).insert_pending(pending_rows([correction_part(row)]))
+            write_and_count(write, counted_correction(row), using=using)
     except IntegrityError as error:
         raise InvalidCorrection(str(error).strip().splitlines()[0]) from error
     return row

@@ -7,17 +7,19 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
-from django.db import DataError, IntegrityError, connections, transaction
+from django.db import DataError, IntegrityError, OperationalError, connections, transaction
 
+from costtrack.budgets.spending import MAX_ATTEMPTS, BatchCounters, CountersMissing
 from costtrack.conf import settings
 from costtrack.domain.events import UsageEvent
 from costtrack.metering.ledger.backends import backend_for
+from costtrack.metering.ledger.counted import counted_usage, hold_id_of
 from costtrack.metering.ledger.keys import fingerprint, hash_of_key
 from costtrack.metering.ledger.owners import Owners, find_owners, project_slug
 from costtrack.metering.ledger.rates_used import StaleRates, mark_rates_used
 from costtrack.metering.ledger.results import RecordResult, RecordStatus
 from costtrack.metering.ledger.rows import Owner, StagedUsage, ledger_values, summary_part
-from costtrack.metering.ledger.standing import earlier_in_batch, result_of_standing, standing_records
+from costtrack.metering.ledger.standing import StandingRecord, earlier_in_batch, result_of_standing, standing_records
 from costtrack.metering.ledger.sums import pending_rows
 from costtrack.metering.partitions import create_partitions
 from costtrack.pricing.price import price_event
@@ -143,28 +145,25 @@ def _write_or_halve(
 def write_staged(
     staged: Sequence[tuple[int, StagedUsage]], *, book: RateBook, alias: str, attempts: Attempts | None = None
 ) -> dict[int, RecordResult]:
-    """Write staged usages, given with their indexes, in ONE transaction: keys, then ledger, then summaries.
+    """Write staged usages, given with their indexes, in ONE transaction: keys, ledger, summaries, budget counters.
 
-    Keys are written in their order, so that two writers that share some never deadlock.
+    Keys are written in their order, so that two writers that share some never deadlock; counters likewise.
     """
     attempts = attempts or Attempts()
-    backend = backend_for(connections[alias])
     firsts: dict[tuple[int, str], StagedUsage] = {}
     for _, one in staged:
         firsts.setdefault(one.key, one)
     in_key_order = sorted(firsts.values(), key=lambda one: one.key)
-    with transaction.atomic(using=alias):
-        mark_rates_used({one.priced.rate_id for one in in_key_order if one.priced.rate_id}, book=book, using=alias)
-        for one, usage_id in zip(in_key_order, backend.reserve_ids(len(in_key_order)), strict=True):
-            one.usage_id = usage_id
-        inserted = backend.insert_keys(in_key_order)
-        standing = {} if inserted == len(in_key_order) else standing_records(in_key_order, using=alias)
-        accepted = [one for one in in_key_order if one.key not in standing]
-        if accepted:
-            accepted.sort(key=lambda one: one.usage_id)
-            backend.insert_usage(accepted)
-            backend.insert_pending(pending_rows(one.part for one in accepted))
-        attempts.now.update(one.usage_id for one in accepted)
+    counters = BatchCounters(using=alias)
+    counters.prepare(lambda: map(counted_usage, in_key_order), {one.owner.organization_id for one in in_key_order})
+    for attempt in range(1, MAX_ATTEMPTS + 1):
+        try:
+            standing = _write(in_key_order, staged, counters, attempts, book=book, alias=alias)
+            break
+        except CountersMissing as error:
+            if attempt == MAX_ATTEMPTS:
+                raise OperationalError(f"Budget counters vanish as fast as they are made: {error}") from error
+            counters.make(error.missing)
     results = {}
     for index, one in staged:
         first = firsts[one.key]
@@ -177,6 +176,37 @@ def write_staged(
         else:
             results[index] = result_of_standing(one, earlier_in_batch(first))
     return results
+
+
+def _write(
+    in_key_order: Sequence[StagedUsage],
+    staged: Sequence[tuple[int, StagedUsage]],
+    counters: BatchCounters,
+    attempts: Attempts,
+    *,
+    book: RateBook,
+    alias: str,
+) -> dict[tuple[int, str], StandingRecord]:
+    """The transaction; gives the records that stood before under some of the keys."""
+    backend = backend_for(connections[alias])
+    with transaction.atomic(using=alias):
+        mark_rates_used({one.priced.rate_id for one in in_key_order if one.priced.rate_id}, book=book, using=alias)
+        for one, usage_id in zip(in_key_order, backend.reserve_ids(len(in_key_order)), strict=True):
+            one.usage_id = usage_id
+        inserted = backend.insert_keys(in_key_order)
+        standing = {} if inserted == len(in_key_order) else standing_records(in_key_order, using=alias)
+        accepted = [one for one in in_key_order if one.key not in standing]
+        if accepted:
+            accepted.sort(key=lambda one: one.usage_id)
+            backend.insert_usage(accepted)
+            backend.insert_pending(pending_rows(one.part for one in accepted))
+        counters.settle(
+            lambda: [counted_usage(one) for one in accepted],
+            {one.owner.organization_id for one in accepted},
+            {hold_id: one.event.hold_leases for _, one in staged if (hold_id := hold_id_of(one.event))},
+        )
+        attempts.now.update(one.usage_id for one in accepted)
+    return standing
 
 
 def _recorded(one: StagedUsage) -> RecordResult:

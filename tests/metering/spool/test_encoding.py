@@ -64,6 +64,7 @@ FULL = UsageEvent(
     saving_basis="full price",
     metadata={"temperature": 0.2, "nested": {"list": [1, None, "ü"]}},
     hold_id="0123456789abcdef0123456789abcdef",
+    hold_leases="00112233445566778899aabbccddeeff=10000000",
 )
 
 

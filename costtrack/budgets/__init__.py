@@ -1,0 +1,1 @@
+"""Budgets: matching, admission, holds and counters. The only writer of budgets, counters and holds."""

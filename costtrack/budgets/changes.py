@@ -1,0 +1,124 @@
+"""Making and changing budgets: the only place that may, because every process has to be told.
+
+Who changes a budget takes the organization FOR UPDATE and raises its epoch. So all writers in flight end first, all
+later ones read the new list, and a reservation made with an old one is told that it is stale.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any
+
+from django.core.exceptions import ValidationError
+from django.core.serializers.json import DjangoJSONEncoder
+from django.db import transaction
+from django.db.models import F, Model
+
+from costtrack.budgets.rebuild import wake_counters
+from costtrack.budgets.redis_holds import tell_epoch
+from costtrack.conf import settings
+from costtrack.models import Budget, BudgetChange, Organization
+
+CHANGEABLE = ("name", "limit", "is_unlimited", "enforcement", "on_unpriced", "on_expiry", "on_unavailable", "is_active")
+"""What a budget may be changed in; all else says which one it is."""
+
+
+@contextmanager
+def changing_budgets(organization_id: int, *, using: str | None = None) -> Iterator[None]:
+    """A transaction (a savepoint, inside a caller's) in which budgets of the organization may be written."""
+    alias = using or settings.database
+    with transaction.atomic(using=alias):
+        organizations = Organization.objects.using(alias).filter(id=organization_id)
+        list(organizations.select_for_update().values_list("id"))
+        yield
+        organizations.update(budget_epoch=F("budget_epoch") + 1)
+        transaction.on_commit(lambda: tell_epoch(organization_id, using=alias), using=alias, robust=True)
+
+
+def create_budget(*, changed_by: Any = None, note: str = "", using: str | None = None, **fields: Any) -> Budget:
+    """Make a budget; it holds within two seconds, and counts what its period has spent already.
+
+    `fields` are those of Budget: organization, period, enforcement, limit (or is_unlimited=True), metric (default
+    cost_usd), and what narrows it down: project, agent, thread_id, model ..., per. Raises ValidationError, with the
+    field, for what is not acceptable.
+    """
+    alias = using or settings.database
+    budget = Budget(**fields)
+    budget.full_clean(validate_constraints=False)
+    with changing_budgets(budget.organization_id, using=alias):
+        budget.save(using=alias, force_insert=True)
+        _note(budget, {}, _said(budget, [field.name for field in Budget._meta.fields]), changed_by, note, alias)
+    return budget
+
+
+def change_budget(
+    budget: Budget, *, changed_by: Any = None, note: str = "", using: str | None = None, **changes: Any
+) -> Budget:
+    """Change what may be changed; a new limit holds at the next reservation. Gives the budget as it is then.
+
+    Raises ValidationError for a value that is not acceptable, and for a field that says which budget it is.
+    """
+    alias = using or settings.database
+    fixed = sorted(set(changes) - set(CHANGEABLE))
+    if fixed:
+        raise ValidationError(
+            {
+                name: "This never changes. Make another budget, and let this one rest (is_active=False)."
+                for name in fixed
+            }
+        )
+    with changing_budgets(budget.organization_id, using=alias):
+        current = Budget.objects.using(alias).select_for_update().get(pk=budget.pk)
+        before = _said(current, changes)
+        for name, value in changes.items():
+            setattr(current, name, value)
+        current.full_clean(validate_constraints=False)
+        after = _said(current, changes)
+        changed = [name for name in changes if before[name] != after[name]]
+        if changed:
+            current.save(using=alias, update_fields=changed)
+            if "is_active" in changed and current.is_active:
+                wake_counters(current.id, now=datetime.now(UTC), using=alias)
+            _note(
+                current,
+                {name: before[name] for name in changed},
+                {name: after[name] for name in changed},
+                changed_by,
+                note,
+                alias,
+            )
+    return current
+
+
+def delete_budget(budget: Budget, *, using: str | None = None) -> None:
+    """Delete it with its counters and history. To keep those, let it rest: `change_budget(..., is_active=False)`."""
+    alias = using or settings.database
+    with changing_budgets(budget.organization_id, using=alias):
+        Budget.objects.using(alias).filter(pk=budget.pk).delete()
+
+
+def _note(
+    budget: Budget, before: dict[str, Any], after: dict[str, Any], changed_by: Any, note: str, alias: str
+) -> None:
+    BudgetChange.objects.using(alias).create(
+        budget=budget, before=before, after=after, changed_by=changed_by, note=note[:500]
+    )
+
+
+def _said(budget: Budget, names: Any) -> dict[str, Any]:
+    """The fields as JSON keeps them: decimals as plain text."""
+    values: dict[str, Any] = {}
+    for name in names:
+        value = getattr(budget, name)
+        if isinstance(value, Model):
+            value = value.pk
+        if isinstance(value, Decimal):
+            value = f"{value.normalize():f}"
+        elif hasattr(value, "isoformat"):
+            value = DjangoJSONEncoder().default(value)
+        if name not in ("id", "created_at"):
+            values[name] = value
+    return values

@@ -1,0 +1,61 @@
+"""Why a call was refused, in words and figures."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from costtrack.budgets.asking import Answer, Ask, Figures, Taking
+from costtrack.budgets.book import OrganizationBudgets
+from costtrack.budgets.counters import CounterOf
+from costtrack.domain.budget_rules import SEPARATOR
+from costtrack.exceptions import BudgetExceeded, BudgetUnavailable, UnknownWorstCase
+
+
+def refusal(taking: Taking, answer: Answer, budgets: OrganizationBudgets, asked: Ask) -> BudgetExceeded:
+    """A limit would be passed."""
+    counter, needed = taking
+    figures = answer.figures or Figures(counter.rule.limit, *(needed - needed,) * 3)
+    return BudgetExceeded(
+        budget_id=counter.rule.id,
+        budget=counter.rule.name,
+        organization=budgets.slug,
+        subject=shown_subject(counter),
+        scope=scope_of(counter),
+        metric=counter.rule.metric.value,
+        limit=figures.limit,
+        spent=figures.spent,
+        held=figures.held + figures.leased,
+        needed=needed,
+        resets_at=counter.period.end,
+    )
+
+
+def unpriced_refusal(counter: CounterOf, asked: Ask, budgets: OrganizationBudgets) -> UnknownWorstCase:
+    """A hard budget of dollars, and a call of which nobody knows what it can cost."""
+    return UnknownWorstCase(
+        budget_id=counter.rule.id,
+        budget=counter.rule.name,
+        organization=budgets.slug,
+        reason=asked.unknown_because or "no price is known for it",
+    )
+
+
+def no_answer(
+    counters: Sequence[CounterOf], budgets: OrganizationBudgets, error: Exception | None
+) -> BudgetUnavailable:
+    """No backend could say whether there is room."""
+    hard = [one for one in counters if one.rule.is_hard] or list(counters)
+    reason = f"{type(error).__name__}: {' '.join(str(error).split())[:200]}" if error else "budgets kept changing"
+    return BudgetUnavailable(
+        budget_id=hard[0].rule.id, budget=hard[0].rule.name, organization=budgets.slug, reason=reason
+    )
+
+
+def shown_subject(counter: CounterOf) -> str:
+    """The subject for people."""
+    return counter.key.subject.replace(SEPARATOR, " ")
+
+
+def scope_of(counter: CounterOf) -> dict[str, object]:
+    """What the budget is about, and which subject of it."""
+    return {**dict(counter.rule.scope), **counter.rule.subject_facts(counter.key.subject)}

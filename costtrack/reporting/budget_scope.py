@@ -1,0 +1,57 @@
+"""Which budgets the usage of an attribution counts in, and how subjects are written for people."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from costtrack.domain.budget_rules import SEPARATOR, TEXT_SCOPE, BudgetRule, Facts, Per
+from costtrack.domain.events import Attribution
+from costtrack.metering.ledger.owners import project_slug
+from costtrack.models import Agent, Organization, Project
+
+OF_THE_CALL = ("endpoint", "provider", "model", "resource_type")
+"""What each call says for itself: where an attribution does not, any value is possible."""
+
+
+def facts_of_attribution(attribution: Attribution, *, organization: Organization, using: str) -> Facts:
+    """What budgets can be about, of the calls of an attribution (at most two queries); "" and None: not said."""
+    facts: dict[str, object] = {name: getattr(attribution, name, "") for name in TEXT_SCOPE}
+    project_id = agent_id = None
+    if slug := project_slug(attribution):
+        projects = Project.objects.using(using).filter(organization=organization, slug=slug)
+        project_id = projects.values_list("id", flat=True).first()
+        if attribution.agent and project_id is not None:
+            agents = Agent.objects.using(using).filter(project=project_id, slug=attribution.agent)
+            agent_id = agents.values_list("id", flat=True).first()
+    return {**facts, "project_id": project_id, "agent_id": agent_id}
+
+
+def may_count(rule: BudgetRule, facts: Facts) -> bool:
+    """Whether calls of these facts count in the budget, or could: a budget of one model counts calls of that model."""
+    fits = (facts[name] == value or (name in OF_THE_CALL and not facts[name]) for name, value in rule.scope)
+    return all(fits) and rule.subject(facts) is not None
+
+
+def has_subject(rule: BudgetRule, subject: str) -> bool:
+    """Whether a text is the subject of a counter that the budget can have."""
+    try:
+        return bool(subject) is (rule.per is not Per.WHOLE) and all(rule.subject_facts(subject).values())
+    except ValueError:
+        return False
+
+
+def subject_texts(subjects: Iterable[tuple[BudgetRule, str]], *, using: str) -> Mapping[tuple[Per, str], str]:
+    """How subjects are written for people: an agent as `website/writer`, an entity as `job 42`."""
+    texts: dict[tuple[Per, str], str] = {}
+    owners: dict[Per, set[str]] = {Per.PROJECT: set(), Per.AGENT: set()}
+    for rule, subject in subjects:
+        texts[rule.per, subject] = subject.replace(SEPARATOR, " ")
+        if rule.per in owners:
+            owners[rule.per].add(subject)
+    if ids := owners[Per.PROJECT]:
+        for key, slug in Project.objects.using(using).filter(id__in=ids).values_list("id", "slug"):
+            texts[Per.PROJECT, str(key)] = slug
+    if ids := owners[Per.AGENT]:
+        agents = Agent.objects.using(using).filter(id__in=ids).values_list("id", "project__slug", "slug")
+        texts |= {(Per.AGENT, str(key)): f"{project}/{slug}" for key, project, slug in agents}
+    return texts

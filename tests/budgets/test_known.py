@@ -1,0 +1,127 @@
+"""The list of budgets that a process keeps: fresh within two seconds, and no query of the caller's."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from django.db import connections
+
+from costtrack.budgets import known
+from costtrack.budgets.changes import change_budget
+from costtrack.budgets.known import budgets_of, forget_budgets
+from costtrack.models import Organization
+from tests.budgets.asked import hold, make_budget
+from tests.factories import make_organization
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture(autouse=True)
+def spooling(settings: Any) -> Iterator[None]:
+    """As in production; what is known is forgotten."""
+    settings.COSTTRACK = {"TRANSPORT": "spool"}
+    yield
+    forget_budgets()
+
+
+@pytest.fixture
+def acme() -> Organization:
+    return make_organization()
+
+
+def test_an_organization_that_never_had_a_budget_is_not_known(acme: Organization) -> None:
+    assert budgets_of("acme") is None
+    assert budgets_of("nobody") is None
+
+
+def test_a_caller_makes_no_query(acme: Organization, django_assert_num_queries: Any) -> None:
+    make_budget(acme, model="another-model")
+    forget_budgets()
+    with django_assert_num_queries(0):
+        found = budgets_of("acme")
+        assert hold("100") is None
+    assert found is not None
+    assert [rule.scope for rule in found.rules] == [(("model", "another-model"),)]
+
+
+def test_a_change_is_known_within_two_seconds_without_being_asked_for(acme: Organization) -> None:
+    budget = make_budget(acme)
+    first = budgets_of("acme")
+    assert first is not None
+    change_budget(budget, name="renamed")
+    deadline = time.monotonic() + 2
+    seen = first
+    while seen is first and time.monotonic() < deadline:
+        time.sleep(0.05)
+        seen = budgets_of("acme") or first
+    assert seen.rules[0].name == "renamed"
+    assert seen.epoch == first.epoch + 1
+
+
+def test_a_call_after_a_pause_waits_for_the_list(acme: Organization, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(known, "REFRESH_SECONDS", 0.01)
+    monkeypatch.setattr(known, "IDLE_SECONDS", 0.01)
+    monkeypatch.setattr(known, "FRESH_SECONDS", 0.02)
+    assert budgets_of("acme") is None
+    deadline = time.monotonic() + 5
+    while any(thread.name == "costtrack-budgets" for thread in threading.enumerate()):
+        assert time.monotonic() < deadline, "An idle thread goes on."
+        time.sleep(0.01)
+    make_budget(acme)
+    time.sleep(0.03)
+    assert budgets_of("acme") is not None
+
+
+def test_a_new_zone_is_known_too(acme: Organization) -> None:
+    from datetime import UTC, datetime
+
+    make_budget(acme)
+    budgets_of("acme")
+    acme.change_timezone("Asia/Tokyo", now=datetime.now(UTC))
+    known.known_budgets("default").refresh()
+    found = budgets_of("acme")
+    assert found is not None
+    assert len(found.zones.zones) == 2
+
+
+def test_while_the_database_is_away_the_list_stays_as_it_was(
+    acme: Organization, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    make_budget(acme)
+    first = budgets_of("acme")
+
+    def away(*args: Any, **kwargs: Any) -> None:
+        raise ConnectionError("nobody answers")
+
+    monkeypatch.setattr(known, "loaded_book", away)
+    began = time.monotonic()
+    known.known_budgets("default").refresh()
+    assert budgets_of("acme") is first
+    assert time.monotonic() - began < known.PATIENCE_SECONDS
+    assert "stays as it was" in caplog.text
+
+
+def test_the_thread_closes_its_connection(acme: Organization) -> None:
+    budgets_of("acme")
+    forget_budgets()
+    assert not any(thread.name == "costtrack-budgets" for thread in threading.enumerate())
+    if connections["default"].vendor == "postgresql":
+        with connections["default"].cursor() as cursor:
+            deadline = time.monotonic() + 5
+            count = 2
+            while count > 1 and time.monotonic() < deadline:  # the server notices a moment later
+                cursor.execute("SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()")
+                count = cursor.fetchone()[0]
+            assert count == 1
+
+
+def test_limits_are_read_when_they_are_needed(acme: Organization) -> None:
+    budget = make_budget(acme, "1")
+    hold("0.9")
+    change_budget(budget, limit=Decimal(5))
+    assert hold("4") is not None  # the list that is known is old, and the database says so
