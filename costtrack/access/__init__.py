@@ -1,1 +1,1 @@
-"""Who may see what: the one place that API, admin and dashboard ask."""
+"""Who may see and do what: the one place that API, admin and dashboard ask."""

@@ -1,14 +1,15 @@
-"""What every view of the API shares: who may read, the parameters, the organization and its zone, errors."""
+"""What every view of the API shares: who asks, and for what; the parameters, the organization and its zone, errors."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import date
 from functools import cached_property
 from typing import Any, ClassVar
 
 from django.http import HttpResponse
 from django.utils import timezone
+from rest_framework.authentication import BaseAuthentication
 from rest_framework.exceptions import NotFound
 from rest_framework.permissions import BasePermission
 from rest_framework.renderers import BaseRenderer, JSONRenderer
@@ -16,39 +17,63 @@ from rest_framework.request import Request
 from rest_framework.settings import api_settings
 from rest_framework.views import APIView
 
-from costtrack.access.readers import may_read_costs, readable_organizations
+from costtrack.access.principals import Principal, Right
+from costtrack.api.authentication import AgentKeyAuthentication, principal_of
 from costtrack.api.problems import problem_response
 from costtrack.domain.periods import ZoneHistory
-from costtrack.models import Organization
+from costtrack.models import Agent, Organization, Project
 from costtrack.reporting.parameters import AN_ORGANIZATION, InvalidParameter, check_names, parse_day, parse_text
 from costtrack.reporting.zones import reporting_zone
 
 
-class MayReadCosts(BasePermission):
-    """Lets those in who may read costs: staff."""
+class HasRight(BasePermission):
+    """Lets those in who are granted the view's right for any organization."""
 
     def has_permission(self, request: Request, view: APIView) -> bool:
-        """Whether this person may read costs."""
-        return may_read_costs(request.user)
+        """Which organizations that are is asked later."""
+        assert isinstance(view, CostView)
+        return view.principal.has(view.right)
 
 
-class CostView(APIView):
-    """A view of costs. Authentication and throttling are the host's; keys, formats and errors are ours."""
+class ProblemDocuments:
+    """A base for REST framework views, before APIView: their errors are problem documents, refused calls included."""
 
-    permission_classes = (MayReadCosts,)
+    def get_exception_handler(self) -> Callable[[Exception, dict[str, Any]], HttpResponse | None]:
+        """Of these views only; the host's other ones keep theirs."""
+        return problem_response
+
+
+class CostView(ProblemDocuments, APIView):
+    """A view for those who are granted its right. People are authenticated as the host does; programs show a key."""
+
+    right: ClassVar[Right] = Right.READ
+    permission_classes: tuple[type[BasePermission], ...] = (HasRight,)
     renderer_classes: tuple[type[BaseRenderer], ...] = (JSONRenderer,)
     parameters: ClassVar[tuple[str, ...]] = ()
     """The query parameters that the view takes, besides `organization` and the one that chooses a format."""
+    takes_organization: ClassVar[bool] = True
+    """Whether it takes `organization`."""
 
-    def get_exception_handler(self) -> Callable[[Exception, dict[str, Any]], HttpResponse | None]:
-        """Problem documents, here only."""
-        return problem_response
+    def get_authenticators(self) -> list[BaseAuthentication]:
+        """Ours for keys, then the host's."""
+        return [AgentKeyAuthentication(), *super().get_authenticators()]
+
+    def get_authenticate_header(self, request: Request) -> str:
+        """Our challenge, and the one that the host's views would have: that of its first way to authenticate."""
+        challenges = (one.authenticate_header(request) for one in self.get_authenticators()[:2])
+        return ", ".join(challenge for challenge in challenges if challenge)
+
+    @cached_property
+    def principal(self) -> Principal:
+        """Who asks."""
+        return principal_of(self.request)
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         """REST framework's, and a 400 for a query parameter that the view does not take."""
         super().initial(request, *args, **kwargs)
         choose_format = api_settings.URL_FORMAT_OVERRIDE
-        known = (*self.parameters, "organization", *([choose_format] if choose_format else []))
+        common = [*(["organization"] if self.takes_organization else []), *([choose_format] if choose_format else [])]
+        known = (*self.parameters, *common)
         check_names(request.query_params.dict(), known=known)
 
     def parameter(self, name: str) -> str | None:
@@ -65,20 +90,25 @@ class CostView(APIView):
         if text is None:
             return None
         slug = parse_text("organization", text, expected=AN_ORGANIZATION)
-        found = readable_organizations(self.request.user).filter(slug=slug).first()
+        found = self.principal.organization(slug, right=self.right)
         if found is None:
             raise NotFound(f"organization: got {slug!r}, expected the slug of an organization that exists.")
         return found
 
+    @cached_property
+    def organizations(self) -> Sequence[Organization]:
+        """Those to sum over: the one that is asked for, else all that are granted."""
+        return self.principal.organizations(self.right) if self.organization is None else [self.organization]
+
     @property
-    def organizations(self) -> list[Organization] | None:
-        """The organizations to sum over, None for all."""
-        return None if self.organization is None else [self.organization]
+    def owner(self) -> Project | Agent | None:
+        """The project or agent that a key is narrowed to."""
+        return self.principal.owner
 
     @cached_property
     def zone(self) -> ZoneHistory:
         """The zone that days are told in."""
-        return reporting_zone(self.organization)
+        return reporting_zone(self.organization, among=None if self.organization else self.organizations)
 
     @property
     def today(self) -> date:

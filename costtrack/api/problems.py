@@ -11,6 +11,8 @@ from django.http import Http404, HttpResponse
 from rest_framework import exceptions
 from rest_framework.views import set_rollback
 
+from costtrack.budgets.problem import CONTENT_TYPE, problem_of
+from costtrack.exceptions import CallRefused
 from costtrack.reporting.parameters import InvalidParameter
 
 
@@ -18,8 +20,11 @@ def problem_response(error: Exception, context: dict[str, Any]) -> HttpResponse 
     """The problem document of an error that is the caller's; None for any other, which then is a 500 as usual.
 
     `type` is about:blank, so `title` is the status's own phrase; `detail` says what was seen and expected. A bad
-    parameter is named in `parameter`.
+    parameter is named in `parameter`. A call that a budget refused has `refusal_response`.
     """
+    if isinstance(error, CallRefused):
+        set_rollback()
+        return refusal_response(error)
     extra: dict[str, str] = {}
     if isinstance(error, InvalidParameter):
         extra["parameter"] = error.parameter
@@ -39,12 +44,22 @@ def problem_response(error: Exception, context: dict[str, Any]) -> HttpResponse 
         "detail": _text(error.detail),
         **extra,
     }
-    response = HttpResponse(json.dumps(problem), status=status, content_type="application/problem+json")
+    response = HttpResponse(json.dumps(problem), status=status, content_type=CONTENT_TYPE)
     if header := getattr(error, "auth_header", None):
         response["WWW-Authenticate"] = header
     if wait := getattr(error, "wait", None):
         response["Retry-After"] = str(int(wait))
     return response
+
+
+def refusal_response(error: CallRefused) -> HttpResponse:
+    """402, or 503 if the budget could not be asked, with the figures of the budget: for views that catch it.
+
+    In a host's own REST framework views nothing needs to be done where CostTrackMiddleware is installed; without it
+    they can take `ProblemDocuments` as a base.
+    """
+    problem = problem_of(error)
+    return HttpResponse(json.dumps(problem), status=problem["status"], content_type=CONTENT_TYPE)
 
 
 def _text(detail: object) -> str:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from django.urls import re_path
 
-from costtrack.api import health, views
+from costtrack.api import health, holds, ingest, me, views
 
 app_name = "costtrack_api"
 
@@ -23,5 +23,11 @@ urlpatterns = [
     re_path(r"^report/monthly/?\Z", views.MonthlyReportView.as_view(), name="report-monthly"),
     re_path(r"^entity/(?P<entity_type>[^/]+)/?\Z", views.EntityTypeView.as_view(), name="entity-type"),
     re_path(r"^entity/(?P<entity_type>[^/]+)/(?P<entity_id>.+?)/?\Z", views.EntityView.as_view(), name="entity"),
+    re_path(r"^usage/?\Z", ingest.UsageView.as_view(), name="usage"),
+    re_path(r"^reserve/?\Z", holds.ReserveView.as_view(), name="reserve"),
+    re_path(r"^holds/(?P<hold_id>[^/]+)/settle/?\Z", holds.SettleView.as_view(), name="hold-settle"),
+    re_path(r"^holds/(?P<hold_id>[^/]+)/release/?\Z", holds.ReleaseView.as_view(), name="hold-release"),
+    re_path(r"^holds/(?P<hold_id>[^/]+)/renew/?\Z", holds.RenewView.as_view(), name="hold-renew"),
+    re_path(r"^me/?\Z", me.MeView.as_view(), name="me"),
     re_path(r"^health/?\Z", health.HealthView.as_view(), name="health"),
 ]

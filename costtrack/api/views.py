@@ -55,8 +55,14 @@ class PeriodView(CostView):
 
     def report(self) -> CostReport:
         """The report of the period that is asked for."""
-        organization = self.organization
-        return cost_report(self.kind, self.target_date, zone=self.zone, organization=organization)
+        return cost_report(
+            self.kind,
+            self.target_date,
+            zone=self.zone,
+            organization=self.organization,
+            organizations=self.organizations,
+            owner=self.owner,
+        )
 
     def get(self, request: Request) -> Response:
         """The period's totals, its costs by model and by endpoint."""
@@ -109,7 +115,7 @@ class ConversationView(CostView):
     def get(self, request: Request, conversation_id: str) -> Response:
         """Totals as those of a period, and the first and last call."""
         thread_id = parse_text("conversation_id", conversation_id)
-        conversation = conversation_totals(thread_id, organizations=self.organizations)
+        conversation = conversation_totals(thread_id, organizations=self.organizations, owner=self.owner)
         if conversation is None:
             raise NotFound(f"conversation_id: got {thread_id!r}, expected a conversation that has usage.")
         shape = conversation_shape(conversation, zone=self.zone)
@@ -126,7 +132,8 @@ class TrendView(CostView):
         text = self.parameter("days")
         count = 30 if text is None else parse_count("days", text, low=1, high=MAX_DAYS)
         end = self.today + timedelta(days=1)
-        days = trend(DayRange(end - timedelta(days=count), end), organizations=self.organizations)
+        period = DayRange(end - timedelta(days=count), end)
+        days = trend(period, organizations=self.organizations, owner=self.owner)
         return Response(trend_shape(days))
 
 
@@ -142,9 +149,8 @@ class TopConversationsView(CostView):
         """A conversation and its cost per line, dearest first."""
         text = self.parameter("limit")
         limit = 10 if text is None else parse_count("limit", text, low=1, high=MAX_TOP)
-        return Response(
-            top_shape("conversation_id", top_conversations(self._days(), limit, organizations=self.organizations))
-        )
+        top = top_conversations(self._days(), limit, organizations=self.organizations, owner=self.owner)
+        return Response(top_shape("conversation_id", top))
 
     def _days(self) -> DayRange | None:
         start, end = self.parameter("period_start"), self.parameter("period_end")
@@ -163,7 +169,7 @@ class EntityView(CostView):
     def get(self, request: Request, entity_type: str, entity_id: str) -> Response:
         """Totals, by resource type, by model and by day."""
         kind, name = parse_text("entity_type", entity_type), parse_text("entity_id", entity_id)
-        entity = entity_summary(kind, name, organizations=self.organizations)
+        entity = entity_summary(kind, name, organizations=self.organizations, owner=self.owner)
         if entity is None:
             raise NotFound(f"entity: got {kind!r} {name!r}, expected an entity that has usage.")
         return Response(entity_shape(entity, zone=self.zone))
@@ -179,7 +185,7 @@ class EntityTypeView(CostView):
         kind = parse_text("entity_type", entity_type)
         text = self.parameter("limit")
         limit = 10 if text is None else parse_count("limit", text, low=1, high=MAX_TOP)
-        stats = entity_type_stats(kind, limit=limit, organizations=self.organizations)
+        stats = entity_type_stats(kind, limit=limit, organizations=self.organizations, owner=self.owner)
         if not stats.entities:
             raise NotFound(f"entity_type: got {kind!r}, expected a type of entities that have usage.")
         return Response(entity_type_shape(stats))

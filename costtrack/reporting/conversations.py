@@ -14,7 +14,7 @@ from django.db.models import F, Max, Min
 
 from costtrack.conf import settings
 from costtrack.domain.periods import DayRange
-from costtrack.models import Organization
+from costtrack.models import Agent, Organization, Project
 from costtrack.reporting.breakdown import Breakdown, read_breakdown
 from costtrack.reporting.figures import CostLine, ledger_sums, read_figures
 from costtrack.reporting.ledger_rows import call_times, earliest, latest, ledger_rows, ledger_rows_by_index
@@ -35,12 +35,15 @@ class ConversationTotals:
 
 
 def conversation_totals(
-    thread_id: str, *, organizations: Collection[Organization] | None = None
+    thread_id: str,
+    *,
+    organizations: Collection[Organization] | None = None,
+    owner: Project | Agent | None = None,
 ) -> ConversationTotals | None:
     """The totals of a conversation, or None where nothing is known of it (one query, and one for all organizations)."""
     if not thread_id:
         return None
-    rows = ledger_rows_by_index(organizations=organizations).filter(thread_id=thread_id)
+    rows = ledger_rows_by_index(organizations=organizations, owner=owner).filter(thread_id=thread_id)
     found: Sequence[Mapping[str, Any]] = list(
         rows.values("endpoint", shown_model=SHOWN_MODEL)
         .annotate(first_day=Min("day"), last_day=Max("day"), **call_times(), **ledger_sums())
@@ -60,9 +63,13 @@ def conversation_totals(
 
 
 def top_conversations(
-    days: DayRange | None, limit: int = 10, *, organizations: Collection[Organization] | None = None
+    days: DayRange | None,
+    limit: int = 10,
+    *,
+    organizations: Collection[Organization] | None = None,
+    owner: Project | Agent | None = None,
 ) -> tuple[CostLine, ...]:
     """The conversations that cost most in those days, None meaning ever; equal ones by id (one query)."""
-    rows = ledger_rows(organizations=organizations, days=days).exclude(thread_id="").values("thread_id")
+    rows = ledger_rows(organizations=organizations, owner=owner, days=days).exclude(thread_id="").values("thread_id")
     ordered = rows.annotate(**ledger_sums()).order_by(F("sum_cost_usd").desc(nulls_last=True), "thread_id")
     return tuple(CostLine(row["thread_id"], read_figures(row, using=settings.database)) for row in ordered[:limit])

@@ -45,11 +45,20 @@ class DayFigures:
 
 
 def summaries_of(
-    days: DayRange, *, organizations: Collection[Organization] | None = None, grain: str = PROJECT
+    days: DayRange,
+    *,
+    organizations: Collection[Organization] | None = None,
+    owner: Project | Agent | None = None,
+    grain: str = PROJECT,
 ) -> SummaryQuerySet:
-    """The summaries of those days; None means every organization, an empty collection none."""
-    rows = DailyCostSummary.objects.db_manager(settings.database).at_grain(grain)
-    rows = rows.filter(day__gte=days.start, day__lt=days.end)
+    """The summaries of those days; None means every organization, an empty collection none.
+
+    `owner` leaves those of one project or agent; of an agent they have the agent grain.
+    """
+    manager = DailyCostSummary.objects.db_manager(settings.database)
+    rows = manager.at_grain(AGENT if isinstance(owner, Agent) else grain).filter(day__gte=days.start, day__lt=days.end)
+    if owner is not None:
+        rows = rows.filter(agent=owner) if isinstance(owner, Agent) else rows.filter(project=owner)
     return rows if organizations is None else rows.filter(organization__in=organizations)
 
 
@@ -59,9 +68,14 @@ def totals(days: DayRange, *, organizations: Collection[Organization] | None = N
     return read_figures(row, using=settings.database)
 
 
-def breakdown_of(days: DayRange, *, organizations: Collection[Organization] | None = None) -> Breakdown:
+def breakdown_of(
+    days: DayRange,
+    *,
+    organizations: Collection[Organization] | None = None,
+    owner: Project | Agent | None = None,
+) -> Breakdown:
     """The totals of those days with their parts by model and by endpoint (one query)."""
-    rows = summaries_of(days, organizations=organizations).values("endpoint", shown_model=SHOWN_MODEL)
+    rows = summaries_of(days, organizations=organizations, owner=owner).values("endpoint", shown_model=SHOWN_MODEL)
     return read_breakdown(rows.annotate(**summary_sums()).order_by(), using=settings.database)
 
 
@@ -93,9 +107,15 @@ def costs_by(
     return tuple(lines)
 
 
-def trend(days: DayRange, *, organizations: Collection[Organization] | None = None) -> tuple[DayFigures, ...]:
+def trend(
+    days: DayRange,
+    *,
+    organizations: Collection[Organization] | None = None,
+    owner: Project | Agent | None = None,
+) -> tuple[DayFigures, ...]:
     """Every day of the range in order, days without usage included (one query)."""
-    rows = summaries_of(days, organizations=organizations).values("day").annotate(**summary_sums()).order_by()
+    summaries = summaries_of(days, organizations=organizations, owner=owner)
+    rows = summaries.values("day").annotate(**summary_sums()).order_by()
     found = {row["day"]: read_figures(row, using=settings.database) for row in rows}
     return tuple(DayFigures(day, found.get(day, Figures())) for day in days.days())
 

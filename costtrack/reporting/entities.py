@@ -13,7 +13,7 @@ from django.db.models import Count, F
 
 from costtrack.conf import settings
 from costtrack.domain.money import COST_PLACES
-from costtrack.models import Organization
+from costtrack.models import Agent, Organization, Project
 from costtrack.reporting.costs import DayFigures
 from costtrack.reporting.figures import (
     CostLine,
@@ -62,7 +62,11 @@ class EntityTypeStats:
 
 
 def entity_summary(
-    entity_type: str, entity_id: str, *, organizations: Collection[Organization] | None = None
+    entity_type: str,
+    entity_id: str,
+    *,
+    organizations: Collection[Organization] | None = None,
+    owner: Project | Agent | None = None,
 ) -> EntitySummary | None:
     """The resource summary of one entity, or None where nothing is known of it.
 
@@ -70,7 +74,8 @@ def entity_summary(
     """
     if not entity_id:
         return None
-    rows = ledger_rows_by_index(organizations=organizations).filter(entity_type=entity_type, entity_id=entity_id)
+    rows = ledger_rows_by_index(organizations=organizations, owner=owner)
+    rows = rows.filter(entity_type=entity_type, entity_id=entity_id)
     groups = rows.values("resource_type", "day", shown_model=SHOWN_MODEL)
     found: Sequence[Mapping[str, Any]] = list(groups.annotate(**call_times(), **ledger_sums()).order_by())
     if not found:
@@ -97,10 +102,14 @@ def entity_summary(
 
 
 def entity_type_stats(
-    entity_type: str, *, limit: int = 10, organizations: Collection[Organization] | None = None
+    entity_type: str,
+    *,
+    limit: int = 10,
+    organizations: Collection[Organization] | None = None,
+    owner: Project | Agent | None = None,
 ) -> EntityTypeStats:
     """How many entities of a type there are, what they cost together, and the `limit` dearest (two queries)."""
-    rows = ledger_rows(organizations=organizations).filter(entity_type=entity_type).exclude(entity_id="")
+    rows = ledger_rows(organizations=organizations, owner=owner).filter(entity_type=entity_type).exclude(entity_id="")
     total = rows.aggregate(entities=Count("entity_id", distinct=True), **ledger_sums())
     groups = rows.values("entity_id").annotate(**ledger_sums())
     dearest = groups.order_by(F("sum_cost_usd").desc(nulls_last=True), "entity_id")[:limit]

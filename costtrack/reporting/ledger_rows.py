@@ -10,24 +10,31 @@ from django.db.models import Max, Min, Q, QuerySet
 from costtrack.conf import settings
 from costtrack.domain.events import UsageKind
 from costtrack.domain.periods import DayRange
-from costtrack.models import Organization, ResourceUsage
+from costtrack.models import Agent, Organization, Project, ResourceUsage
 
 
 def ledger_rows(
-    *, organizations: Collection[Organization] | None = None, days: DayRange | None = None
+    *,
+    organizations: Collection[Organization] | None = None,
+    owner: Project | Agent | None = None,
+    days: DayRange | None = None,
 ) -> QuerySet[ResourceUsage]:
-    """The rows of those organizations and days; None means all of them."""
+    """The rows of those organizations, of one project or agent, and of those days; None means all of them."""
     rows = ResourceUsage.objects.using(settings.database).all()
     if organizations is not None:
         rows = rows.filter(organization__in=organizations)
+    if owner is not None:
+        rows = rows.filter(agent=owner) if isinstance(owner, Agent) else rows.filter(project=owner)
     return rows if days is None else rows.filter(day__gte=days.start, day__lt=days.end)
 
 
-def ledger_rows_by_index(*, organizations: Collection[Organization] | None = None) -> QuerySet[ResourceUsage]:
+def ledger_rows_by_index(
+    *, organizations: Collection[Organization] | None = None, owner: Project | Agent | None = None
+) -> QuerySet[ResourceUsage]:
     """The same rows, every organization named (one query more): the indexes of single things begin with it."""
     if organizations is None:
         organizations = list(Organization.objects.using(settings.database).only("pk"))
-    return ledger_rows(organizations=organizations)
+    return ledger_rows(organizations=organizations, owner=owner)
 
 
 def call_times() -> dict[str, Min | Max]:

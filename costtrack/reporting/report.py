@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import date, datetime
 from enum import StrEnum
 
 from costtrack.domain.periods import DayRange, ZoneHistory, day_range, month_range, week_range
-from costtrack.models import Organization
+from costtrack.models import Agent, Organization, Project
 from costtrack.reporting.breakdown import Breakdown
 from costtrack.reporting.costs import breakdown_of
 
@@ -39,7 +40,7 @@ class CostReport:
     period_end: datetime
     """The first instant after the period, likewise."""
     organization: str
-    """A slug; "" means all organizations."""
+    """A slug; "" means several organizations, or all."""
     breakdown: Breakdown
 
     @property
@@ -50,15 +51,25 @@ class CostReport:
 
 
 def cost_report(
-    kind: ReportKind, day: date, *, zone: ZoneHistory, organization: Organization | None = None
+    kind: ReportKind,
+    day: date,
+    *,
+    zone: ZoneHistory,
+    organization: Organization | None = None,
+    organizations: Collection[Organization] | None = None,
+    owner: Project | Agent | None = None,
 ) -> CostReport:
-    """The report of the period that holds `day`, of one organization or of all (one query)."""
+    """The report of the period that holds `day`, of one organization, of several, or of all (one query).
+
+    `owner` narrows it to one project or agent.
+    """
     days = RANGES[kind](day)
+    within = organizations if organization is None else [organization]
     return CostReport(
         kind=kind,
         days=days,
         period_start=zone.start_of(days.start),
         period_end=zone.start_of(days.end),
         organization="" if organization is None else organization.slug,
-        breakdown=breakdown_of(days, organizations=None if organization is None else [organization]),
+        breakdown=breakdown_of(days, organizations=within, owner=owner),
     )

@@ -11,13 +11,25 @@ from django.contrib.auth import get_user_model
 from django.test import Client
 from django.urls import reverse
 
-from costtrack.models import Agent, DailyCostSummary, Membership, Organization, ResourceUsage, UsageKey
+from costtrack.access.keys import create_key
+from costtrack.models import (
+    Agent,
+    BudgetCounter,
+    DailyCostSummary,
+    Hold,
+    Membership,
+    Organization,
+    ResourceUsage,
+    UsageKey,
+)
 from tests.admin.rows import adding, changing, deleting, gpt_4, listing, page, use
+from tests.budgets.asked import hold, make_budget
+from tests.factories import NOON
 
 pytestmark = pytest.mark.django_db
 
-EDITABLE = ("organization", "project", "agent", "membership", "rate")
-READ_ONLY = ("resourceusage", "dailycostsummary")
+EDITABLE = ("organization", "project", "agent", "membership", "rate", "budget")
+READ_ONLY = ("resourceusage", "dailycostsummary", "budgetcounter", "hold", "agentkey")
 
 
 def rows_of_every_screen(agent: Agent) -> list[object]:
@@ -27,6 +39,9 @@ def rows_of_every_screen(agent: Agent) -> list[object]:
     rate.tiers.create(above_input_tokens=200_000, input_usd_per_million=Decimal(60))
     used = gpt_4(model="gpt-4o", is_used=True)
     membership = Membership.objects.create(user=person, organization=organization, role="admin")
+    budget = make_budget(organization)
+    budget.thresholds.create(level=80)
+    hold()
     return [
         organization,
         agent.project,
@@ -36,13 +51,29 @@ def rows_of_every_screen(agent: Agent) -> list[object]:
         used,
         ResourceUsage.objects.get(),
         DailyCostSummary.objects.get(),
+        budget,
+        BudgetCounter.objects.get(),
+        Hold.objects.get(),
+        create_key(organization=organization, name="robot", can_ingest=True, can_read=True, now=NOON).key,
     ]
 
 
 def test_every_model_but_the_usage_keys_has_a_screen() -> None:
     ours = {model.__name__ for model in admin.site._registry if model._meta.app_label == "costtrack"}
 
-    assert ours == {"Organization", "Project", "Agent", "Membership", "Rate", "ResourceUsage", "DailyCostSummary"}
+    assert ours == {
+        "Organization",
+        "Project",
+        "Agent",
+        "AgentKey",
+        "Membership",
+        "Rate",
+        "ResourceUsage",
+        "DailyCostSummary",
+        "Budget",
+        "BudgetCounter",
+        "Hold",
+    }
     assert not admin.site.is_registered(UsageKey)
 
 
@@ -124,7 +155,14 @@ def test_text_that_people_and_callers_enter_is_shown_escaped(browser: Client, ag
         customer=evil,
         error_message=evil,
     )
+    budget = make_budget(agent.project.organization, name=evil, per="thread", note=evil)
+    hold(thread_id=evil)
     for address in (
+        listing("budget"),
+        changing(budget),
+        listing("budgetcounter"),
+        changing(BudgetCounter.objects.get()),
+        changing(Hold.objects.get()),
         listing("organization"),
         listing("project"),
         listing("agent"),

@@ -14,11 +14,11 @@ pytestmark = pytest.mark.django_db
 
 
 @pytest.mark.parametrize("slash", ["", "/"])
-def test_a_conversation_is_told_like_a_period_with_its_first_and_last_call(staff: Client, slash: str) -> None:
+def test_a_conversation_is_told_like_a_period_with_its_first_and_last_call(superuser: Client, slash: str) -> None:
     acme = organization("acme", "America/New_York")
     book(acme, "0.06", thread_id="t1", at=datetime(2023, 11, 16, 15, 30, tzinfo=UTC), input_tokens=1000)
     book(acme, "0.01", thread_id="t1", at=datetime(2023, 11, 18, 3, tzinfo=UTC), day=date(2023, 11, 17))
-    response = staff.get(f"/api/costs/conversation/t1{slash}")
+    response = superuser.get(f"/api/costs/conversation/t1{slash}")
     assert response.status_code == 200
     assert set(response.json()) == KEYS | {"first_call", "last_call"}
     assert response.json() == {
@@ -38,40 +38,40 @@ def test_a_conversation_is_told_like_a_period_with_its_first_and_last_call(staff
 
 
 @pytest.mark.parametrize("name", ["user/7/chat", "a b", "ünï", "100%", "x.y", "t1?"])
-def test_an_id_may_hold_any_characters(staff: Client, name: str) -> None:
+def test_an_id_may_hold_any_characters(superuser: Client, name: str) -> None:
     book(organization(), "1", thread_id=name)
-    assert staff.get(f"/api/costs/conversation/{quote(name)}").json()["total_cost"] == "1"
-    assert staff.get(f"/api/costs/conversation/{quote(name, safe='')}/").json()["total_cost"] == "1"
+    assert superuser.get(f"/api/costs/conversation/{quote(name)}").json()["total_cost"] == "1"
+    assert superuser.get(f"/api/costs/conversation/{quote(name, safe='')}/").json()["total_cost"] == "1"
 
 
-def test_an_unknown_conversation_is_a_404(staff: Client) -> None:
+def test_an_unknown_conversation_is_a_404(superuser: Client) -> None:
     book(organization("acme"), "1", thread_id="t1")
     organization("globex")
     for path in ("t2", "t1?organization=globex"):
-        response = staff.get(f"/api/costs/conversation/{path}")
+        response = superuser.get(f"/api/costs/conversation/{path}")
         assert response.status_code == 404
         assert response["Content-Type"] == "application/problem+json"
 
 
 @pytest.mark.parametrize("slash", ["", "/"])
-def test_the_top_is_a_list_of_conversations_and_costs(staff: Client, slash: str) -> None:
+def test_the_top_is_a_list_of_conversations_and_costs(superuser: Client, slash: str) -> None:
     acme = organization()
     for thread, cost in (("b", "1"), ("a", "2.5"), ("c", "0.000001"), ("", "50")):
         book(acme, cost, thread_id=thread)
-    assert staff.get(f"/api/costs/top-conversations{slash}").json() == [
+    assert superuser.get(f"/api/costs/top-conversations{slash}").json() == [
         {"conversation_id": "a", "total_cost": "2.5"},
         {"conversation_id": "b", "total_cost": "1"},
         {"conversation_id": "c", "total_cost": "0.000001"},
     ]
-    assert len(staff.get(f"/api/costs/top-conversations{slash}", {"limit": "1"}).json()) == 1
+    assert len(superuser.get(f"/api/costs/top-conversations{slash}", {"limit": "1"}).json()) == 1
 
 
-def test_the_top_has_ten_by_default_and_a_hundred_at_most(staff: Client) -> None:
+def test_the_top_has_ten_by_default_and_a_hundred_at_most(superuser: Client) -> None:
     acme = organization()
     for number in range(11):
         book(acme, "1", thread_id=f"t{number}")
-    assert len(staff.get("/api/costs/top-conversations").json()) == 10
-    assert len(staff.get("/api/costs/top-conversations", {"limit": "100"}).json()) == 11
+    assert len(superuser.get("/api/costs/top-conversations").json()) == 10
+    assert len(superuser.get("/api/costs/top-conversations", {"limit": "100"}).json()) == 11
 
 
 @pytest.mark.parametrize(
@@ -85,21 +85,21 @@ def test_the_top_has_ten_by_default_and_a_hundred_at_most(staff: Client) -> None
     ],
 )
 def test_a_period_s_end_is_exclusive_and_its_edges_are_days_or_the_midnights_that_reports_give(
-    staff: Client, period: dict[str, str], expected: list[str]
+    superuser: Client, period: dict[str, str], expected: list[str]
 ) -> None:
     acme = organization("bharat", "Asia/Kolkata")
     for day, (thread, cost) in zip((15, 16, 17), (("a", "1"), ("b", "2"), ("c", "3")), strict=True):
         book(acme, cost, thread_id=thread, day=date(2023, 11, day))
-    answer = staff.get("/api/costs/top-conversations", period).json()
+    answer = superuser.get("/api/costs/top-conversations", period).json()
     assert [each["conversation_id"] for each in answer] == expected
 
 
-def test_conversations_take_few_queries(staff: Client, django_assert_num_queries: Any) -> None:
+def test_conversations_take_few_queries(superuser: Client, django_assert_num_queries: Any) -> None:
     acme = organization()
     for number in range(20):
         book(acme, "1", thread_id="t1", model=f"model-{number}")
     # The session, the user, the organization, its zones, the sums.
     with django_assert_num_queries(5):
-        staff.get("/api/costs/conversation/t1", {"organization": "acme"})
+        superuser.get("/api/costs/conversation/t1", {"organization": "acme"})
     with django_assert_num_queries(4):
-        staff.get("/api/costs/top-conversations", {"organization": "acme"})
+        superuser.get("/api/costs/top-conversations", {"organization": "acme"})

@@ -11,13 +11,13 @@ pytestmark = pytest.mark.django_db
 
 
 @pytest.mark.parametrize("slash", ["", "/"])
-def test_an_entity_s_resource_summary(staff: Client, slash: str) -> None:
+def test_an_entity_s_resource_summary(superuser: Client, slash: str) -> None:
     acme = organization()
     at = datetime(2023, 11, 16, 9, tzinfo=UTC)
     here = {"entity_type": "hypothesis", "entity_id": "h/1", "at": at}
     book(acme, "0.06", **here, input_tokens=1000, output_tokens=500, amount=1500)
     book(acme, None, **here, resource_type="api_call", model="", provider="pubmed", amount=1)
-    assert staff.get(f"/api/costs/entity/hypothesis/h/1{slash}").json() == {
+    assert superuser.get(f"/api/costs/entity/hypothesis/h/1{slash}").json() == {
         "entity_type": "hypothesis",
         "entity_id": "h/1",
         "total_cost": "0.06",
@@ -36,11 +36,11 @@ def test_an_entity_s_resource_summary(staff: Client, slash: str) -> None:
 
 
 @pytest.mark.parametrize("slash", ["", "/"])
-def test_the_stats_of_an_entity_type(staff: Client, slash: str) -> None:
+def test_the_stats_of_an_entity_type(superuser: Client, slash: str) -> None:
     acme = organization()
     for entity_id, cost in (("h1", "1"), ("h2", "4")):
         book(acme, cost, entity_type="hypothesis", entity_id=entity_id, input_tokens=10)
-    assert staff.get(f"/api/costs/entity/hypothesis{slash}", {"limit": "1"}).json() == {
+    assert superuser.get(f"/api/costs/entity/hypothesis{slash}", {"limit": "1"}).json() == {
         "entity_type": "hypothesis",
         "entities": 2,
         "total_cost": "5",
@@ -52,14 +52,14 @@ def test_the_stats_of_an_entity_type(staff: Client, slash: str) -> None:
     }
 
 
-def test_where_no_call_has_a_price_costs_are_null(staff: Client) -> None:
+def test_where_no_call_has_a_price_costs_are_null(superuser: Client) -> None:
     book(organization(), None, entity_type="hypothesis", entity_id="h1")
-    one = staff.get("/api/costs/entity/hypothesis/h1").json()
+    one = superuser.get("/api/costs/entity/hypothesis/h1").json()
     assert (one["total_cost"], one["total_calls"], one["unpriced_calls"]) == (None, 1, 1)
-    all_of_them = staff.get("/api/costs/entity/hypothesis").json()
+    all_of_them = superuser.get("/api/costs/entity/hypothesis").json()
     assert (all_of_them["total_cost"], all_of_them["avg_cost_per_entity"]) == (None, None)
 
 
 @pytest.mark.parametrize("path", ["hypothesis", "hypothesis/h1"])
-def test_what_has_no_usage_is_a_404(staff: Client, path: str) -> None:
-    assert staff.get(f"/api/costs/entity/{path}").status_code == 404
+def test_what_has_no_usage_is_a_404(superuser: Client, path: str) -> None:
+    assert superuser.get(f"/api/costs/entity/{path}").status_code == 404

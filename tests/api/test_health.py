@@ -15,8 +15,8 @@ from tests.factories import make_event, make_organization, make_rate
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
-def test_it_is_for_those_who_may_read_costs(client: Any) -> None:
-    assert client.get("/api/costs/health").status_code == 403
+def test_it_is_for_those_who_are_known(client: Any) -> None:
+    assert client.get("/api/costs/health").status_code == 401
 
 
 def test_the_figures_of_a_healthy_site_and_503_once_there_is_a_dead_letter(
