@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from costtrack.metering import spool
+from tests.faults.budget_scene import BudgetScene
 from tests.faults.children import Child, all_killed
 from tests.faults.databases import LedgerDatabase, new_database, prepare_template
 from tests.faults.scene import Scene
@@ -59,3 +60,9 @@ def spool_dir(tmp_path: Path, settings: Any) -> Iterator[Path]:
     settings.COSTTRACK = {"TRANSPORT": "spool", "SPOOL_DIR": directory}
     yield directory
     spool.stop(5.0)
+
+
+@pytest.fixture
+def budgets(database: LedgerDatabase, children: list[Child], tmp_path: Path) -> BudgetScene:
+    """Processes that reserve from budgets, on a fresh database, with a spool of their own."""
+    return BudgetScene(database=database, folder=tmp_path, children=children)

@@ -85,6 +85,10 @@ class PostgresProxy:
         finally:
             self._is_refusing.clear()
 
+    def new_messages(self) -> Messages:
+        """What a client says over one connection."""
+        return Messages()
+
     def _run(self, target: object, *arguments: object) -> None:
         thread = threading.Thread(target=target, args=arguments, daemon=True)  # type: ignore[arg-type]
         self._threads.append(thread)
@@ -106,7 +110,7 @@ class PostgresProxy:
             self._run(self._link, client, server)
 
     def _link(self, client: socket.socket, server: socket.socket) -> None:
-        messages = Messages()
+        messages = self.new_messages()
         try:
             while not self._is_closing.is_set():
                 if self._is_frozen.is_set():
@@ -162,6 +166,10 @@ class Messages:
             length = head + struct.unpack_from("!I", self._buffer, head)[0]
             if len(self._buffer) < length:
                 return found
-            found |= self._has_begun and self._buffer[:length] == b"Q\x00\x00\x00\x0bCOMMIT\x00"
+            found |= self._has_begun and self.is_one(self._buffer[:length])
             self._has_begun = True
             self._buffer = self._buffer[length:]
+
+    def is_one(self, message: bytes) -> bool:
+        """Whether it is one whose reply may be lost."""
+        return message == b"Q\x00\x00\x00\x0bCOMMIT\x00"
