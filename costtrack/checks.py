@@ -152,6 +152,11 @@ KEY_RULES: dict[str, KeyRule] = {
         expected="an integer number of milliseconds, 1 or more",
         accepts=lambda value: _is_integer(value, least=1),
     ),
+    "ON_UNKNOWN_BUDGETS": KeyRule(
+        id="costtrack.E028",
+        expected='"allow" or "deny"',
+        accepts=lambda value: value in ("allow", "deny"),
+    ),
     "HOLD_TTL_SECONDS": KeyRule(
         id="costtrack.E018",
         expected="an integer number of seconds, 1 or more",

@@ -24,6 +24,7 @@ DEFAULTS: dict[str, Any] = {
     "INGEST_MAX_BYTES": 5 << 20,
     "INGEST_RATE": None,
     "BUDGET_LOCK_TIMEOUT_MS": 250,
+    "ON_UNKNOWN_BUDGETS": "allow",
     "HOLD_TTL_SECONDS": 900,
     "MAX_OUTPUT_TOKENS": None,
     "TOKEN_COUNTER": None,
@@ -126,6 +127,11 @@ class Settings:
     def budget_lock_timeout_ms(self) -> int:
         """How long a reservation waits at most for others that are taking from the same budget (PostgreSQL)."""
         return int(self._get("BUDGET_LOCK_TIMEOUT_MS"))
+
+    @property
+    def on_unknown_budgets(self) -> str:
+        """Whether calls are made, `allow` or `deny`, in a process that could not yet read which budgets there are."""
+        return str(self._get("ON_UNKNOWN_BUDGETS"))
 
     @property
     def hold_ttl_seconds(self) -> int:

@@ -99,8 +99,9 @@ class CallRefused(CostTrackError):
 
     status = 402
 
-    def __init__(self, message: str, *, budget_id: int, budget: str, organization: str) -> None:
+    def __init__(self, message: str, *, budget_id: int | None, budget: str, organization: str) -> None:
         self.budget_id = budget_id
+        """None where it is not known which budgets there are."""
         self.budget = budget
         """Its name."""
         self.organization = organization
@@ -175,11 +176,20 @@ class BudgetUnavailable(CallRefused):
 
     status = 503
 
-    def __init__(self, *, budget_id: int, budget: str, organization: str, reason: str) -> None:
+    def __init__(self, *, reason: str, budget_id: int | None = None, budget: str = "", organization: str = "") -> None:
         self.reason = reason
+        if budget_id is None:
+            message = (
+                f"Which budgets there are could not be read ({reason}), so the call is refused. Try again, or set "
+                'COSTTRACK["ON_UNKNOWN_BUDGETS"] to "allow".'
+            )
+        else:
+            message = (
+                f"Budget {budget!r} of organization {organization!r} could not be asked ({reason}), so the call is "
+                "refused. Try again, or let this budget admit calls while it can not be asked."
+            )
         super().__init__(
-            f"Budget {budget!r} of organization {organization!r} could not be asked ({reason}), so the call is "
-            "refused. Try again, or let this budget admit calls while it can not be asked.",
+            message,
             budget_id=budget_id,
             budget=budget,
             organization=organization,

@@ -47,6 +47,7 @@ def test_no_property_is_without_a_key() -> None:
         ("BUDGET_LOCK_TIMEOUT_MS", 1),
         ("HOLD_TTL_SECONDS", 60),
         ("BUDGET_BACKEND", "redis"),
+        ("ON_UNKNOWN_BUDGETS", "deny"),
         ("REDIS_URL", "redis://127.0.0.1:6379/1"),
         ("REDIS_TIMEOUT_MS", 50),
         ("MAX_OUTPUT_TOKENS", 4096),

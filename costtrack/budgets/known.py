@@ -15,6 +15,7 @@ from django.db import Error, connections
 
 from costtrack.budgets.book import Book, OrganizationBudgets, loaded_book
 from costtrack.conf import settings
+from costtrack.exceptions import BudgetUnavailable
 
 REFRESH_SECONDS = 1.0
 """How often the thread looks for changes."""
@@ -45,6 +46,8 @@ class KnownBudgets:
         self._is_asked = False
         self._is_stopping = False
         self._has_failed = False
+        self._is_known = False
+        """Whether the list was read at all."""
 
     @property
     def is_fresh(self) -> bool:
@@ -52,10 +55,12 @@ class KnownBudgets:
         return time.monotonic() - self._answered_at <= FRESH_SECONDS
 
     def fresh(self) -> dict[str, OrganizationBudgets]:
-        """By slug; waits for the thread only after a pause."""
+        """By slug; waits for the thread only after a pause. Raises BudgetUnavailable as ON_UNKNOWN_BUDGETS says."""
         self._used_at = now = time.monotonic()
         if now - self._answered_at > FRESH_SECONDS:
             self.refresh()
+        if not self._is_known and settings.on_unknown_budgets == "deny":
+            raise BudgetUnavailable(reason="the database has not answered since this process began")
         return self.by_slug
 
     def refresh(self) -> None:
@@ -104,6 +109,7 @@ class KnownBudgets:
                 with self._changed:
                     if book is not None:
                         self.set(book)
+                        self._is_known = True
                     self._answered_at = asked_at
                     self._changed.notify_all()
                     if not self._is_asked and not self._is_stopping:

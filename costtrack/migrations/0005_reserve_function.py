@@ -31,7 +31,8 @@ BEGIN
         RETURN;
     END IF;
     PERFORM 1 FROM costtrack_organization o
-    WHERE o.id = p_organization AND o.budget_epoch = (asked ->> 'epoch')::bigint;
+    WHERE o.id = p_organization AND o.budget_epoch = (asked ->> 'epoch')::bigint
+    FOR KEY SHARE; -- as the hold's foreign key does, but before any counter: who deletes a budget locks in that order
     IF NOT FOUND THEN
         answer := 'stale';
         RETURN;

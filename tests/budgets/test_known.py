@@ -14,6 +14,7 @@ from django.db import connections
 from costtrack.budgets import known
 from costtrack.budgets.changes import change_budget
 from costtrack.budgets.known import budgets_of, forget_budgets
+from costtrack.exceptions import BudgetExceeded, BudgetUnavailable
 from costtrack.models import Organization
 from tests.budgets.asked import hold, make_budget
 from tests.factories import make_organization
@@ -104,6 +105,24 @@ def test_while_the_database_is_away_the_list_stays_as_it_was(
     assert budgets_of("acme") is first
     assert time.monotonic() - began < known.PATIENCE_SECONDS
     assert "stays as it was" in caplog.text
+
+
+@pytest.mark.parametrize("policy", ["allow", "deny"])
+def test_a_process_that_never_read_the_list_does_as_it_is_told(
+    acme: Organization, monkeypatch: pytest.MonkeyPatch, settings: Any, policy: str
+) -> None:
+    make_budget(acme, "0")
+    settings.COSTTRACK = {"TRANSPORT": "spool", "ON_UNKNOWN_BUDGETS": policy}
+    with monkeypatch.context() as patch:
+        patch.setattr(known, "loaded_book", lambda *args, **kwargs: 1 / 0)
+        if policy == "allow":
+            assert hold("5") is None
+        else:
+            with pytest.raises(BudgetUnavailable, match="could not be read"):
+                hold("5")
+    known.known_budgets("default").refresh()
+    with pytest.raises(BudgetExceeded):
+        hold("5")
 
 
 def test_the_thread_closes_its_connection(acme: Organization) -> None:
