@@ -138,13 +138,18 @@ class BudgetExceeded(CallRefused):
         self.needed = needed
         self.resets_at = resets_at
         """When its period ends; None: never."""
+        unit = str(scope.get("resource_type") or metric) if metric == "amount" else metric
         shown = {name: "none" if value is None else f"{value.normalize():f}" for name, value in self.figures.items()}
         of_subject = f" for {subject!r}" if subject else ""
-        until = f"It begins anew at {resets_at.isoformat()}." if resets_at else "It never begins anew."
+        until = (
+            f"It begins anew at {resets_at.isoformat()}. Ask for less, raise the limit, or wait."
+            if resets_at
+            else "It never begins anew. Ask for less, or raise the limit."
+        )
         super().__init__(
             f"Budget {budget!r}{of_subject} of organization {organization!r} has no room for this call: it needs up to "
-            f"{shown['needed']} {metric}, of a limit of {shown['limit']}, {shown['spent']} are spent and "
-            f"{shown['held']} held for other calls. {until} Ask for less, raise the limit, or wait.",
+            f"{shown['needed']} {unit}, of a limit of {shown['limit']}, {shown['spent']} are spent and "
+            f"{shown['held']} held for other calls. {until}",
             budget_id=budget_id,
             budget=budget,
             organization=organization,
@@ -163,8 +168,8 @@ class UnknownWorstCase(CallRefused):
         self.reason = reason
         super().__init__(
             f"Budget {budget!r} of organization {organization!r} can not tell what this call may cost: {reason}. "
-            "Give the model and the most output tokens of the call, load its rate (`manage.py load_rates`), or let "
-            "the budget admit unpriced calls.",
+            "Say what is missing, load or add the rate (`manage.py load_rates`, or the admin), or let the budget admit "
+            "unpriced calls.",
             budget_id=budget_id,
             budget=budget,
             organization=organization,

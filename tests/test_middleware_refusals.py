@@ -108,8 +108,8 @@ DOCUMENT = {
     "title": "Budget exceeded",
     "status": 402,
     "detail": "Budget \"a thread's\" for 't1' of organization 'acme' has no room for this call: it needs up to 0.018 "
-    "cost_usd, of a limit of 0.01, 0 are spent and 0 held for other calls. It never begins anew. Ask for less, raise "
-    "the limit, or wait.",
+    "cost_usd, of a limit of 0.01, 0 are spent and 0 held for other calls. It never begins anew. Ask for less, or "
+    "raise the limit.",
     "budget": "a thread's",
     "organization": "acme",
     "scope": {"endpoint": "chat", "thread_id": "t1"},

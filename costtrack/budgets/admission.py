@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -16,21 +17,22 @@ from costtrack.budgets.backends.database import DatabaseBackend
 from costtrack.budgets.backends.redis import redis_backend
 from costtrack.budgets.backends.redis_connections import RedisAway
 from costtrack.budgets.book import OrganizationBudgets
-from costtrack.budgets.counters import counters_of, create_counters
+from costtrack.budgets.counters import CounterOf, counters_of, create_counters
 from costtrack.budgets.holds import sweep_expired
 from costtrack.budgets.known import budgets_of, known_budgets
-from costtrack.budgets.leases import rows_of
+from costtrack.budgets.leases import rows_of, waiting_little
 from costtrack.budgets.redis_holds import take_back_leases
 from costtrack.budgets.refusals import no_answer, refusal, unpriced_refusal
 from costtrack.conf import settings
-from costtrack.domain.budget_rules import Unavailable, Unpriced
+from costtrack.domain.budget_rules import Unavailable
 from costtrack.exceptions import HoldEnded
+from costtrack.models import Hold
 
 ZERO = Decimal(0)
 MAX_ATTEMPTS = 10
 """How often a reservation is asked for while budgets change and counters are made."""
-REDIS_ATTEMPTS = 3
-"""How many of these Redis is asked, if it admits at all."""
+REDIS_ATTEMPTS = 4
+"""Below so many attempts Redis is asked, if it admits at all."""
 
 logger = logging.getLogger("costtrack")
 
@@ -46,6 +48,8 @@ class Granted:
     """Nothing could be held in dollars: no price is known, and every budget admits that."""
     leases: str = ""
     """What the event that settles it must carry as its `hold_leases`."""
+    admitted_at: datetime | None = None
+    """The instant that its usage is booked at: of a hold that was there before, when that was granted."""
 
 
 def reserve(
@@ -66,6 +70,9 @@ def reserve(
             return None
         asked_of = budgets
         asked = ask(budgets)
+        undecided = [rule for rule in budgets.holding if rule.refuses_unknown and rule.is_undecided(asked.facts)]
+        if undecided:
+            raise unpriced_refusal(undecided[0], asked, budgets)
         counters = counters_of(asked.facts, asked.at, budgets, budgets.holding)
         if not counters:
             return None
@@ -74,26 +81,26 @@ def reserve(
         for counter in counters:
             amount = asked.worst.of(counter.rule.metric)
             if amount is None:
-                if counter.rule.is_hard and counter.rule.on_unpriced is Unpriced.DENY:
-                    raise unpriced_refusal(counter, asked, budgets)
+                if counter.rule.refuses_unknown:
+                    raise unpriced_refusal(counter.rule, asked, budgets)
                 is_unpriced = True
             takings.append(Taking(counter, amount or ZERO))
-        by_redis = redis_backend(asked, takings, is_unpriced=is_unpriced, using=alias) if redis_left else None
         redis_left -= 1 if redis_left else 0
         try:
+            by_redis = None
+            if redis_left and not (asked.may_be_known and Hold.objects.using(alias).filter(id=asked.hold_id).exists()):
+                by_redis = redis_backend(asked, takings, is_unpriced=is_unpriced, using=alias)
             answer = _answer(by_redis or DatabaseBackend(alias), asked, takings, budgets, is_unpriced, alias)
             if answer.kind == "missing":
-                create_counters(counters, using=alias)
+                with waiting_little(alias):
+                    create_counters(counters, using=alias)
                 continue
         except RedisAway as error:  # what it may have held all the same is given back when it expires
             logger.info("The database is asked instead of Redis: %s", error)
             redis_left = 0
             continue
         except Error as error:
-            if any(one.rule.is_hard and one.rule.on_unavailable is Unavailable.DENY for one in counters):
-                raise no_answer(counters, budgets, error) from error
-            logger.warning("A call is admitted without a reservation: %s", error)
-            return Granted(None, None, is_unpriced)
+            return _without_answer(counters, budgets, error, is_unpriced)
         if answer.kind == "stale":
             if settings.transport != "inline":
                 known_budgets(alias).refresh()
@@ -106,7 +113,8 @@ def reserve(
             if may_mend:  # what is spooled may have used less than it holds; what is expired holds for nobody
                 may_mend = False
                 flush()
-                sweep_expired(using=alias, organization_id=budgets.organization_id)
+                with suppress(OperationalError):  # somebody keeps a counter locked; the answer stands then
+                    sweep_expired(using=alias, organization_id=budgets.organization_id, waits_little=True)
             if answer.figures.leased and take_back_leases(rows_of([counters[answer.place]], using=alias), using=alias):
                 is_mended = True
             if is_mended:
@@ -115,8 +123,18 @@ def reserve(
         if answer.kind not in ("granted", "held"):
             raise HoldEnded(asked.hold_id, answer.kind)
         _log_shadow(answer, takings)
-        return Granted(asked.hold_id, answer.expires_at, is_unpriced, answer.leases)
-    raise no_answer(counters, asked_of, None)
+        return Granted(asked.hold_id, answer.expires_at, is_unpriced, answer.leases, answer.admitted_at or asked.at)
+    return _without_answer(counters, asked_of, None, is_unpriced)
+
+
+def _without_answer(
+    counters: Sequence[CounterOf], budgets: OrganizationBudgets, error: Error | None, is_unpriced: bool
+) -> Granted:
+    """Nobody could say whether there is room: admitted if every budget allows that; else raises BudgetUnavailable."""
+    if any(one.rule.is_hard and one.rule.on_unavailable is Unavailable.DENY for one in counters):
+        raise no_answer(counters, budgets, error) from error
+    logger.warning("A call is admitted without a reservation: %s", error or "its budgets keep changing")
+    return Granted(None, None, is_unpriced)
 
 
 def _answer(

@@ -30,6 +30,8 @@ class Ask:
     """What people are shown of an outstanding hold: model, endpoint, thread ..."""
     unknown_because: str = ""
     """Why some of the worst case is not known."""
+    may_be_known: bool = False
+    """Whether a hold of this id may be there already."""
 
 
 class Taking(NamedTuple):
@@ -61,6 +63,8 @@ class Answer(NamedTuple):
     shadow: Sequence[int] = ()
     """The takings that hard would have refused."""
     expires_at: datetime | None = None
+    admitted_at: datetime | None = None
+    """Of a hold that is known already: the instant that its usage is booked at."""
     leases: str = ""
     """What Redis holds of which leases, for the event that settles it; "" = the database holds it."""
 

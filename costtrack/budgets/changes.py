@@ -6,7 +6,7 @@ later ones read the new list, and a reservation made with an old one is told tha
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -46,7 +46,7 @@ def create_budget(*, changed_by: Any = None, note: str = "", using: str | None =
     field, for what is not acceptable.
     """
     alias = using or settings.database
-    budget = Budget(**fields)
+    budget = Budget(**_plain(fields))
     budget.full_clean(validate_constraints=False)
     with changing_budgets(budget.organization_id, using=alias):
         budget.save(using=alias, force_insert=True)
@@ -62,6 +62,7 @@ def change_budget(
     Raises ValidationError for a value that is not acceptable, and for a field that says which budget it is.
     """
     alias = using or settings.database
+    changes = _plain(changes)
     fixed = sorted(set(changes) - set(CHANGEABLE))
     if fixed:
         raise ValidationError(
@@ -98,6 +99,27 @@ def delete_budget(budget: Budget, *, using: str | None = None) -> None:
     alias = using or settings.database
     with changing_budgets(budget.organization_id, using=alias):
         Budget.objects.using(alias).filter(pk=budget.pk).delete()
+
+
+def _plain(fields: Mapping[str, Any]) -> dict[str, Any]:
+    """The fields as columns take them: a float by its shortest decimal form, as everywhere; texts on one line."""
+    known = {field.name for field in Budget._meta.fields} | {field.attname for field in Budget._meta.fields}
+    problems: dict[str, str] = {}
+    plain: dict[str, Any] = {}
+    for name, value in fields.items():
+        if name not in known:
+            problems[name] = f"A budget has no such field. Fields are: {', '.join(sorted(known))}."
+        elif name == "limit" and isinstance(value, bool):
+            problems[name] = f"Got {value!r}, expected a number."
+        elif isinstance(value, str) and not value.isprintable():
+            problems[name] = f"Got {value!r}, expected text on one line, without control characters."
+        elif isinstance(value, float):
+            plain[name] = Decimal(repr(value))
+        else:
+            plain[name] = "" if value is None and name == "name" else value
+    if problems:
+        raise ValidationError(dict(problems))
+    return plain
 
 
 def _note(

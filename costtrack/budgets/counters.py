@@ -85,11 +85,14 @@ def create_counters(missing: Iterable[CounterOf], *, using: str) -> None:
     """Make the counters that are not there, each with what its period has used already, in a transaction of its own.
 
     However many make one at the same time, it is made once. A writer that has not committed yet is not in the sum; it
-    will find the counter, or, if it does not, begin again (`spending.count_usage`).
+    will find the counter, or, if it does not, begin again (`spending.CountersMissing`). None is made of a budget that
+    somebody has deleted: who has an old list reads a new one then.
     """
     connection = connections[using]
     with transaction.atomic(using=using):
         for key, rule, period in sorted(missing, key=lambda one: one.key):
+            if not _is_there(rule.id, using):
+                continue
             lookup = [key.budget_id, key.subject, _value(key.period_start, connection)]
             with connection.cursor() as cursor:
                 cursor.execute(
@@ -114,6 +117,14 @@ def create_counters(missing: Iterable[CounterOf], *, using: str) -> None:
                     "WHERE budget_id = %s AND subject = %s AND period_start = %s",
                     [*params, *lookup],
                 )
+
+
+def _is_there(budget_id: int, using: str) -> bool:
+    """Whether the budget exists, and will until this transaction ends."""
+    lock = "FOR KEY SHARE" if connections[using].vendor == "postgresql" else ""
+    with connections[using].cursor() as cursor:
+        cursor.execute(f"SELECT 1 FROM costtrack_budget WHERE id = %s {lock}", [budget_id])
+        return cursor.fetchone() is not None
 
 
 def counter_ids(keys: Sequence[CounterKey], *, using: str) -> dict[CounterKey, int]:

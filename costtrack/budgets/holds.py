@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -12,7 +13,7 @@ from django.db import connections, transaction
 from django.db.models import QuerySet
 from django.db.models.functions import Now
 
-from costtrack.budgets.leases import sweep_leases
+from costtrack.budgets.leases import sweep_leases, waiting_little
 from costtrack.budgets.moves import ZERO, Move, move_counters
 from costtrack.budgets.redis_holds import release_leased, renew_leased, sweep_redis
 from costtrack.domain.budget_rules import Expiry
@@ -101,20 +102,21 @@ def renew(hold_id: UUID, ttl: timedelta, *, using: str) -> datetime | None:
     return held.values_list("expires_at", flat=True).first() or renew_leased(hold_id, ttl, using=using)
 
 
-def sweep_expired(*, using: str, organization_id: int | None = None) -> int:
+def sweep_expired(*, using: str, organization_id: int | None = None, waits_little: bool = False) -> int:
     """Give back what expired holds hold, or keep it where a budget says `charge`; how many there were.
 
     In short transactions; holds that somebody is just settling are left to him. Several may sweep at the same time.
+    `waits_little`: for locks no longer than a reservation may; then OperationalError.
     """
     swept = 0
-    while count := _sweep_some(using, organization_id):
+    while count := _sweep_some(using, organization_id, waits_little=waits_little):
         swept += count
     sweep_leases(using=using, organization_id=organization_id)
     return swept + sweep_redis(using=using, organization_id=organization_id)
 
 
-def _sweep_some(using: str, organization_id: int | None) -> int:
-    with transaction.atomic(using=using):
+def _sweep_some(using: str, organization_id: int | None, *, waits_little: bool) -> int:
+    with waiting_little(using) if waits_little else nullcontext(), transaction.atomic(using=using):
         holds = list(_expired(using, organization_id)[:SWEEP_BATCH])
         if not holds:
             return 0

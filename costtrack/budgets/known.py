@@ -82,6 +82,11 @@ class KnownBudgets:
         self.by_id = book
         self.by_slug = {budgets.slug: budgets for budgets in book.values()}
 
+    def learn(self, book: Book) -> None:
+        """A writer has read these, committed, of some organizations."""
+        if settings.transport != "inline" and any(self.by_id.get(key) is not one for key, one in book.items()):
+            self.set({**self.by_id, **book})
+
     def stop(self, timeout_seconds: float) -> None:
         """End the thread, and its connection with it."""
         with self._changed:

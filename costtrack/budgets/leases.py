@@ -8,7 +8,8 @@ Redis gets is booked here first, and what it gives up is booked here afterwards.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from decimal import ROUND_CEILING, Context, Decimal
 from typing import Any
@@ -168,6 +169,17 @@ def _save(leases: Iterable[BudgetLease], using: str) -> None:
     over = [lease.id for lease in changed if not lease.remaining]
     if over:
         BudgetLease.objects.using(using).filter(id__in=over).delete()
+
+
+@contextmanager
+def waiting_little(using: str) -> Iterator[None]:
+    """A transaction in which a reservation waits for locks as long as it may; inside a caller's, as long as he does."""
+    if connections[using].in_atomic_block:
+        yield
+        return
+    with transaction.atomic(using=using):
+        limit_waiting(using)
+        yield
 
 
 def limit_waiting(using: str) -> None:

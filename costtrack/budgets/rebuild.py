@@ -15,7 +15,7 @@ from costtrack.budgets.counters import ledger_sum
 from costtrack.budgets.holds import held_by_counter
 from costtrack.budgets.leases import leased_by_counter
 from costtrack.budgets.moves import LOCK_ORDER, ZERO, exact
-from costtrack.domain.budget_periods import Period
+from costtrack.domain.budget_periods import Period, period_at
 from costtrack.models import BudgetCounter, Organization
 
 BATCH = 20
@@ -155,7 +155,10 @@ def _differences(
     rule = counter.budget.rule()
     books = {"held": held.get(counter.id, ZERO), "leased": leased.get(counter.id, ZERO)}
     if counter.budget.is_active:
-        period = Period(counter.period_start, counter.period_end)
+        # Its end may have moved with the organization's zone.
+        now = period_at(rule.period, counter.period_start, counter.budget.organization.zone_history())
+        end = now.end if now.start == counter.period_start else counter.period_end
+        period = Period(counter.period_start, end)
         books["spent"] = exact(ledger_sum(rule, counter.subject, period, using=using))
     return [
         CounterDifference(

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from costtrack.budgets.asking import Answer, Ask, Figures, Taking
 from costtrack.budgets.book import OrganizationBudgets
 from costtrack.budgets.counters import CounterOf
-from costtrack.domain.budget_rules import SEPARATOR
+from costtrack.domain.budget_rules import SEPARATOR, BudgetRule
 from costtrack.exceptions import BudgetExceeded, BudgetUnavailable, UnknownWorstCase
 
 
@@ -30,11 +30,11 @@ def refusal(taking: Taking, answer: Answer, budgets: OrganizationBudgets, asked:
     )
 
 
-def unpriced_refusal(counter: CounterOf, asked: Ask, budgets: OrganizationBudgets) -> UnknownWorstCase:
+def unpriced_refusal(rule: BudgetRule, asked: Ask, budgets: OrganizationBudgets) -> UnknownWorstCase:
     """A hard budget of dollars, and a call of which nobody knows what it can cost."""
     return UnknownWorstCase(
-        budget_id=counter.rule.id,
-        budget=counter.rule.name,
+        budget_id=rule.id,
+        budget=rule.name,
         organization=budgets.slug,
         reason=asked.unknown_because or "no price is known for it",
     )

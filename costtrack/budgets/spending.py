@@ -101,10 +101,8 @@ class BatchCounters:
             _require(lost)
         stop_overdrawing(moves, using=self._using)
         mark_settled(held, _overrun(held, used), using=self._using)
-        if settings.transport != "inline":  # there what is read may be rolled back
-            known = known_budgets(self._using)
-            if any(known.by_id.get(key) is not budgets for key, budgets in book.items()):
-                known.set({**known.by_id, **book})
+        # Only then: a list that is rolled back would be kept under an epoch that another change will have.
+        transaction.on_commit(lambda: known_budgets(self._using).learn(book), using=self._using, robust=True)
 
     def make(self, missing: Iterable[CounterOf]) -> None:
         """Make the counters, outside the batch's transaction, and find their ids."""

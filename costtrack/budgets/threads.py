@@ -10,7 +10,7 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import Future
 from queue import SimpleQueue
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from django.db import connections
 
@@ -48,8 +48,14 @@ class _Threads:
         with self._lock:
             if self._idle <= 0 and len(self._threads) < MAX_THREADS:
                 thread = threading.Thread(target=self._run, name="costtrack-reserve", daemon=True)
-                thread.start()
-                self._threads.append(thread)
+                try:
+                    thread.start()
+                except RuntimeError as error:  # no more threads, or the interpreter exits
+                    if not self._threads:
+                        future.set_exception(TimeoutError(f"A reservation has no thread: {error}"))
+                        return future
+                else:
+                    self._threads.append(thread)
             else:
                 self._idle -= 1
         self._work.put(run)
@@ -93,9 +99,23 @@ def outside_transactions(work: Callable[[], T]) -> T:
     connection = connections[settings.database]
     if settings.transport == "inline" or connection.vendor == "sqlite":
         return work()
-    if not connection.in_atomic_block and connection.get_autocommit():
+    is_inherited = any(raw is connection.connection for raw in _inherited)
+    if not connection.in_atomic_block and connection.get_autocommit() and not is_inherited:
         return work()
     return on_own_thread(work).result(LONGEST_WAIT_SECONDS)
+
+
+_inherited: list[Any] = []
+"""Of a forked child: its parent's connections. Two processes on one socket take each other's answers. They are kept,
+for a connection that is let go tells the server to end it."""
+
+
+def _after_fork_in_child() -> None:
+    opened = [one.connection for one in connections.all(initialized_only=True) if one.connection is not None]
+    _inherited[:] = [raw for raw in [*_inherited, *opened] if raw is not None]
+
+
+os.register_at_fork(after_in_child=_after_fork_in_child)
 
 
 def end_threads(timeout_seconds: float = 2.0) -> None:

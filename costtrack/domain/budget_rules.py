@@ -161,6 +161,19 @@ class BudgetRule:
         return self.enforcement is Enforcement.HARD
 
     @property
+    def refuses_unknown(self) -> bool:
+        """Whether a call is refused of which nobody knows what it takes of this budget."""
+        return self.is_hard and self.limit is not None and self.on_unpriced is Unpriced.DENY
+
+    def is_undecided(self, facts: Facts) -> bool:
+        """Whether an LLM call may be meant, and does not say so: its model, or who makes that, is not known yet."""
+        if facts["resource_type"] != "llm_tokens" or self.subject(facts) is None:
+            return False
+        open_names = {name for name in ("model", "provider") if not facts[name]}
+        rest = [(name, value) for name, value in self.scope if name not in open_names]
+        return len(rest) < len(self.scope) and all(is_meant(name, value, facts[name]) for name, value in rest)
+
+    @property
     def lock_rank(self) -> int:
         """The place in the one order in which counters are locked: the narrowest scope first, the organization last."""
         return -(len(self.scope) + (self.per is not Per.WHOLE))

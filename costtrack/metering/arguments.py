@@ -13,6 +13,8 @@ INPUT_NAMES = ("messages", "prompt", "input", "contents", "system", "instruction
 
 MAX_OUTPUT_NAMES = ("max_output_tokens", "max_completion_tokens", "max_tokens")
 """The most that the model may answer."""
+ANSWERS_NAMES = ("n", "candidate_count")
+"""How many answers it is to give, each of so much."""
 
 
 class ArgumentReader:

@@ -8,9 +8,12 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
+from django.db import connections
+
 from costtrack.budgets.asking import Ask
 from costtrack.budgets.book import OrganizationBudgets
 from costtrack.budgets.known import budgets_of
+from costtrack.budgets.leases import waiting_little
 from costtrack.conf import settings
 from costtrack.domain.budget_rules import OWNERS, SUBJECT_FACTS, TEXT_SCOPE, BudgetRule, is_meant
 from costtrack.domain.events import Attribution, ResourceType
@@ -53,6 +56,7 @@ class AskedCall:
         """`at` is the instant that the call will be booked at. Without a `hold_id` it gets one of its own."""
         self.at = at.astimezone(UTC)
         self.hold_id = hold_id or uuid4()
+        self._is_own_id = hold_id is not None
         self._fields = fields
         self._given = given
         self._expected = expected
@@ -125,6 +129,7 @@ class AskedCall:
             ttl=self._ttl,
             about={name: str(value) for name, value in shown.items() if value and name not in OWNERS},
             unknown_because=unknown_because,
+            may_be_known=self._is_own_id,
         )
 
     def _rules_of(self, budgets: OrganizationBudgets) -> list[BudgetRule]:
@@ -138,8 +143,8 @@ class AskedCall:
                 slug, known = self._slugs(rule)[name]
                 if not slug or known not in ("", slug):
                     return False
-            elif name == "provider" and not facts[name]:
-                continue  # the rate may tell
+            elif name in ("model", "provider") and not facts[name]:
+                continue  # the rate may tell, or the answer
             elif not is_meant(name, value, facts[name]):
                 return False
         return all(self._slugs(rule)[name][0] if name in OWNERS else facts[name] for name in SUBJECT_FACTS[rule.per])
@@ -157,12 +162,13 @@ class AskedCall:
         key = (settings.database, budgets.organization_id, budgets.epoch, project, agent)
         found = _owners.get(key)
         if found is None:
-            owners = find_owners([self._attribution], using=settings.database)
+            with waiting_little(settings.database):
+                owners = find_owners([self._attribution], using=settings.database)
             project_id = owners.projects.get((budgets.organization_id, project)) if project else None
             agent_id = owners.agents.get((project_id, agent)) if agent and project_id is not None else None
             found = project_id, agent_id
             is_whole = bool(project_id) == bool(project) and bool(agent_id) == bool(agent)
-            if is_whole and settings.transport != "inline":  # there what is found may be rolled back
+            if is_whole and not connections[settings.database].in_atomic_block:  # else it may be rolled back
                 if len(_owners) >= MAX_OWNERS:
                     _owners.clear()
                 _owners[key] = found

@@ -86,6 +86,7 @@ class Reservation(AbstractContextManager["Reservation"], AbstractAsyncContextMan
         self._expected = expected
         self._leases = ""
         """What it takes of which leases, where Redis granted it."""
+        self._own_id = hold_id
         self._asked_id = hold_id or uuid4()
         self._ttl = ttl
         self._at = datetime.now(UTC)
@@ -190,6 +191,7 @@ class Reservation(AbstractContextManager["Reservation"], AbstractAsyncContextMan
     def _granted(self, granted: Granted | None) -> Reservation:
         if granted is not None:
             self.id, self.expires_at, self._leases = granted.hold_id, granted.expires_at, granted.leases
+            self._at = granted.admitted_at or self._at
         self._began = perf_counter()
         return self
 

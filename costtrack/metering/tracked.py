@@ -6,9 +6,11 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import TracebackType
 from typing import Any
 
+from costtrack.domain.tokens import MAX_TOKENS
 from costtrack.exceptions import InvalidUsage
 from costtrack.metering.admitting import admit, admit_async
 from costtrack.metering.arguments import (
+    ANSWERS_NAMES,
     CONVERSATION_NAMES,
     INPUT_NAMES,
     MAX_OUTPUT_NAMES,
@@ -45,6 +47,7 @@ class TrackedFunction:
         inputs = [ArgumentReader(function, (name,)) for name in INPUT_NAMES]
         self._inputs = [reader for reader in inputs if reader.may_find]
         self._max_output = ArgumentReader(function, MAX_OUTPUT_NAMES)
+        self._answers = ArgumentReader(function, ANSWERS_NAMES)
 
     def begin(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> TrackedCall:
         """One call begins, with these arguments."""
@@ -69,6 +72,9 @@ class TrackedFunction:
             expected = expected._replace(inputs=(*expected.inputs, *inputs))
         if self._max_output.may_find:
             most = token_count_or_none(self._max_output.read(args, kwargs))
+            answers = self._answers.read(args, kwargs)
+            if most is not None and type(answers) is int and answers > 1:
+                most = min(most * answers, MAX_TOKENS)
             if most is not None:
                 expected = expected._replace(max_output_tokens=most)
         return expected

@@ -6,7 +6,7 @@ CREATE = """
 CREATE FUNCTION costtrack_reserve(
     asked jsonb,
     OUT answer text, OUT place integer, OUT o_limit numeric, OUT o_spent numeric, OUT o_held numeric,
-    OUT o_leased numeric, OUT o_shadow integer[], OUT o_expires_at timestamptz
+    OUT o_leased numeric, OUT o_shadow integer[], OUT o_expires_at timestamptz, OUT o_admitted_at timestamptz
 ) LANGUAGE plpgsql AS $$
 DECLARE
     -- One argument and no arrays: a driver that binds on its own side takes longer over those than this does.
@@ -26,8 +26,17 @@ BEGIN
     IF asked ->> 'lock_timeout' IS NOT NULL THEN
         PERFORM set_config('lock_timeout', asked ->> 'lock_timeout', true);
     END IF;
-    SELECT h.state, h.expires_at INTO answer, o_expires_at FROM costtrack_hold h WHERE h.id = p_hold;
+    SELECT h.state, h.expires_at, h.admitted_at INTO answer, o_expires_at, o_admitted_at
+    FROM costtrack_hold h WHERE h.id = p_hold;
     IF FOUND THEN
+        IF answer = 'held' AND o_expires_at < clock_timestamp() THEN -- nobody has swept it yet: it holds again
+            UPDATE costtrack_hold h
+            SET expires_at = clock_timestamp() + (asked ->> 'ttl_seconds')::double precision * interval '1 second'
+            WHERE h.id = p_hold AND h.state = 'held' RETURNING h.expires_at INTO o_expires_at;
+            IF NOT FOUND THEN
+                SELECT h.state INTO answer FROM costtrack_hold h WHERE h.id = p_hold;
+            END IF;
+        END IF;
         RETURN;
     END IF;
     PERFORM 1 FROM costtrack_organization o
@@ -82,7 +91,8 @@ BEGIN
             answer := 'granted';
             RETURN;
         END IF;
-        SELECT h.state, h.expires_at INTO answer, o_expires_at FROM costtrack_hold h WHERE h.id = p_hold;
+        SELECT h.state, h.expires_at, h.admitted_at INTO answer, o_expires_at, o_admitted_at
+        FROM costtrack_hold h WHERE h.id = p_hold;
     END IF;
     FOR i IN 1 .. cardinality(ids) LOOP
         UPDATE costtrack_budgetcounter c

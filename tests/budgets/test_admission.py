@@ -65,8 +65,19 @@ def test_a_refusal_leaves_nothing_held_on_the_other_budgets(acme: Organization) 
 
 def test_the_same_hold_again_takes_nothing_twice(acme: Organization) -> None:
     budget, again = make_budget(acme), uuid4()
-    first, second = hold("0.7", hold_id=again), hold("0.7", hold_id=again)
-    assert first == second
+    first, second = hold("0.7", hold_id=again), hold("0.7", hold_id=again, at=NOON + timedelta(hours=20))
+    assert first is not None
+    assert second is not None
+    assert (second.hold_id, second.expires_at, second.admitted_at) == (again, first.expires_at, NOON)
+    assert figures(budget) == (Decimal(0), Decimal("0.7"))
+
+
+def test_a_hold_that_has_expired_and_was_not_swept_holds_again(acme: Organization) -> None:
+    budget, again = make_budget(acme), uuid4()
+    hold("0.7", hold_id=again, ttl=timedelta(days=-400))
+    assert hold("0.7", hold_id=again, ttl=timedelta(days=400)) is not None
+    with pytest.raises(BudgetExceeded):  # it sweeps before it refuses
+        hold("0.7")
     assert figures(budget) == (Decimal(0), Decimal("0.7"))
 
 
@@ -153,6 +164,21 @@ def test_a_call_without_a_known_price_is_refused_unless_the_budget_admits_it(acm
     assert granted.is_unpriced
     assert Hold.objects.get().is_unpriced
     assert figures(budget) == (Decimal(0), Decimal(0))
+
+
+def test_an_llm_call_that_does_not_name_its_model_may_be_meant_by_a_budget_of_one(acme: Organization) -> None:
+    budget = make_budget(acme, "1", model="gpt-4o", name="of one model")
+    with pytest.raises(UnknownWorstCase, match="of one model"):
+        hold("0.1", resource_type="llm_tokens")
+    assert hold("0.1", resource_type="llm_tokens", model="gpt-4") is None
+    assert hold("0.1", resource_type="api_call") is None
+    change_budget(budget, on_unpriced="admit")
+    assert hold("0.1", resource_type="llm_tokens") is None
+
+
+def test_an_unlimited_budget_does_not_ask_what_a_call_can_cost(acme: Organization) -> None:
+    make_budget(acme, None)
+    assert hold(None) is not None
 
 
 def test_a_new_budget_counts_what_its_period_has_spent_already(acme: Organization) -> None:

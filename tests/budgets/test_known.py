@@ -5,19 +5,22 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
 import pytest
-from django.db import connections
+from django.db import connections, transaction
 
 from costtrack.budgets import known
-from costtrack.budgets.changes import change_budget
+from costtrack.budgets.changes import change_budget, delete_budget
 from costtrack.budgets.known import budgets_of, forget_budgets
 from costtrack.exceptions import BudgetExceeded, BudgetUnavailable
-from costtrack.models import Organization
+from costtrack.metering.corrections import void_usage
+from costtrack.metering.ledger import record_events
+from costtrack.models import BudgetCounter, Organization
 from tests.budgets.asked import hold, make_budget
-from tests.factories import make_organization
+from tests.factories import make_event, make_organization, summed
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -79,8 +82,6 @@ def test_a_call_after_a_pause_waits_for_the_list(acme: Organization, monkeypatch
 
 
 def test_a_new_zone_is_known_too(acme: Organization) -> None:
-    from datetime import UTC, datetime
-
     make_budget(acme)
     budgets_of("acme")
     acme.change_timezone("Asia/Tokyo", now=datetime.now(UTC))
@@ -123,6 +124,31 @@ def test_a_process_that_never_read_the_list_does_as_it_is_told(
     known.known_budgets("default").refresh()
     with pytest.raises(BudgetExceeded):
         hold("5")
+
+
+def test_usage_is_booked_after_a_budget_was_deleted_elsewhere(acme: Organization) -> None:
+    budget, other = make_budget(acme, enforcement="soft"), make_budget(acme, enforcement="soft", metric="calls")
+    now = datetime.now(UTC)
+    record_events([make_event(occurred_at=now)])  # now this process knows both
+    delete_budget(budget)
+    results = record_events([make_event(occurred_at=now), make_event(occurred_at=now)])
+    assert [result.status for result in results] == ["recorded", "recorded"]
+    assert summed(BudgetCounter.objects.get(budget=other).spent) == 3
+
+
+def test_a_list_that_was_rolled_back_is_not_kept(acme: Organization) -> None:
+    make_budget(acme, enforcement="soft")
+    now = datetime.now(UTC)
+    [result] = record_events([make_event(occurred_at=now)])
+    assert result.usage_id is not None
+    with transaction.atomic():
+        make_budget(acme, enforcement="soft", name="draft")
+        void_usage(result.usage_id, reason="a writer that has read the draft")
+        transaction.set_rollback(True)
+    make_budget(acme, "0")  # has the epoch that the draft had
+    known.known_budgets("default").refresh()
+    with pytest.raises(BudgetExceeded):
+        hold("5", at=now)
 
 
 def test_the_thread_closes_its_connection(acme: Organization) -> None:

@@ -51,9 +51,9 @@ class DatabaseBackend:
         }
         with connection.cursor() as cursor:
             cursor.execute("SELECT * FROM costtrack_reserve(%s::jsonb)", [orjson.dumps(asked).decode()])
-            kind, place, limit, spent, held, leased, shadow, expires_at = cursor.fetchone()
+            kind, place, limit, spent, held, leased, shadow, expires_at, admitted_at = cursor.fetchone()
         figures = Figures(limit, spent, held, leased) if kind == "refused" else None
-        return Answer(kind, place or 0, figures, shadow or (), expires_at)
+        return Answer(kind, place or 0, figures, shadow or (), expires_at, admitted_at)
 
     def _by_hand(self, ask: Ask, takings: Sequence[Taking], budgets: OrganizationBudgets, is_unpriced: bool) -> Answer:
         """SQLite: the first statement writes, so that nobody else does until the transaction ends."""
@@ -63,7 +63,10 @@ class DatabaseBackend:
             return Answer("stale")
         known = Hold.objects.using(alias).filter(id=ask.hold_id).first()
         if known is not None:
-            return Answer(known.state, expires_at=known.expires_at)
+            if known.state == Hold.State.HELD and known.expires_at < datetime.now(UTC):  # not swept yet: it holds again
+                known.expires_at = datetime.now(UTC) + ask.ttl
+                known.save(update_fields=["expires_at"], using=alias)
+            return Answer(known.state, expires_at=known.expires_at, admitted_at=known.admitted_at)
         most = Budget.objects.using(alias).in_bulk([taking.counter.key.budget_id for taking in takings])
         counters: list[BudgetCounter] = []
         shadow: list[int] = []

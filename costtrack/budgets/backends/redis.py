@@ -72,7 +72,8 @@ class RedisBackend:
         said = self._ask(ask, asked, budgets)
         for _ in range(ATTEMPTS):
             if said.kind != "lacking":
-                return Answer(said.kind, expires_at=said.expires_at, leases=said.leases)
+                at = said.admitted_at
+                return Answer(said.kind, expires_at=said.expires_at, admitted_at=at, leases=said.leases)
             with _one_at_a_time(asked[min(said.lacking)].counter.key) as had_to_wait:
                 if had_to_wait is None:
                     break
@@ -140,13 +141,14 @@ class _Said:
 
     def __init__(self, answer: bytes, run: Run) -> None:
         self.run = run
-        kind, now, first, self.leases = answer.decode().split(" ")
+        kind, now, first, self.leases, *admitted_at = answer.decode().split(" ")
         self.kind = kind
         """`granted`, `held`, `lacking`, `stale`, or how the hold has ended."""
         self.now_ms = int(now)
         self.lacking: dict[int, bool] = {}
         """Places of which there is too little, and whether any of their leases have a rest."""
         self.expires_at: datetime | None = None
+        self.admitted_at = datetime.fromisoformat(admitted_at[0]) if admitted_at else None
         if kind == "lacking":
             self.lacking = {int(place) - 1: idle == "1" for place, idle in (one.split("=") for one in first.split(","))}
         elif kind in ("granted", "held"):

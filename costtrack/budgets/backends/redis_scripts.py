@@ -49,18 +49,20 @@ local function told(kind, a, b)
 end
 local known = redis.call('HGETALL', KEYS[1])
 if #known > 0 then
-    local parts, ends = {{}}, '0'
+    local parts, ends, at = {{}}, '0', ''
     for i = 1, #known, 2 do
         if known[i] == 'ended' then
             return told(known[i + 1])
         elseif known[i] == 'x' then
             ends = known[i + 1]
+        elseif known[i] == 'at' then
+            at = known[i + 1]
         elseif string.sub(known[i], 1, 2) == 'l:' then
             table.insert(parts, string.sub(known[i], 3) .. '=' .. known[i + 1])
         end
     end
     table.sort(parts)
-    return told('held', ends, table.concat(parts, ','))
+    return told('held', ends, table.concat(parts, ',') .. ' ' .. at)
 end
 local epoch, ttl, places = tonumber(ARGV[2]), tonumber(ARGV[3]), #KEYS - 3
 local seen = tonumber(redis.call('GET', KEYS[3]) or '-1')
@@ -124,8 +126,8 @@ return told('granted', expires, table.concat(parts, ','))
 """
 )
 """From all counters or from none. Answers in one text: `granted` or `held` (it was before), the time, when it expires,
-and what it takes of which leases; `lacking`, the time, and the places with whether some of their leases have a rest;
-`stale`; or how the hold has ended."""
+what it takes of which leases, and, of the latter, when it was admitted; `lacking`, the time, and the places with
+whether some of their leases have a rest; `stale`; or how the hold has ended."""
 
 END = _script(
     """

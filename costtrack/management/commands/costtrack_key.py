@@ -26,7 +26,7 @@ MAX_DAYS = 36_500
 EXAMPLES = """\
 Examples:
   manage.py costtrack_key create --organization acme --name "build robot"
-  manage.py costtrack_key create --organization acme --project website --agent writer --scope ingest --days 90
+  manage.py costtrack_key create --organization acme --name writer --project website --agent writer --days 90
   manage.py costtrack_key list --organization acme
   manage.py costtrack_key revoke k3x9..."""
 
