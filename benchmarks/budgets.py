@@ -13,8 +13,8 @@ UPDATE as a bare statement, without the ORM, is printed for information: the res
 hold with three index entries, and a bare UPDATE, where nothing waits for a disk, hardly takes longer than a SELECT 1.
 
 Seen on two idle cores: 0.61 of the UPDATE with synchronous_commit on, 0.72 with it off (of the bare statement 0.31 and
-0.27; why it is not that one: docs/decisions/0013); 2.1 x beside a flusher; Redis 0.71; 142 of 142, both. On busy ones down
-to 0.55 with it off.
+0.27; why it is not that one: docs/decisions/0013); 2.1 x beside a flusher; Redis 0.71; 142 of 142, both. On busy
+ones down to 0.55 with it off.
 
 Run it as `python benchmarks/budgets.py [--calls N] [--pairs N]`. Exit status 1 if a bar is missed.
 """

@@ -21,24 +21,12 @@ from django.utils.translation import gettext_lazy
 from costtrack.admin.bases import CheckedChangeList, ModelAdmin, TabularInline
 from costtrack.admin.figures import amount, json_block, usd
 from costtrack.budgets.changes import CHANGEABLE, change_budget, create_budget, delete_budget
+from costtrack.domain.budget_rules import TEXT_SCOPE
 from costtrack.models import Budget, BudgetChange, BudgetCounter, BudgetThreshold
 from costtrack.reporting.current_counters import whole_figures
 
 FIXED = ("organization", "project", "agent", "metric", "period", "per")
 """What a budget is about, beside the texts: never changed."""
-TEXTS = (
-    "sprint",
-    "workflow",
-    "run",
-    "thread_id",
-    "entity_type",
-    "entity_id",
-    "endpoint",
-    "customer",
-    "provider",
-    "model",
-    "resource_type",
-)
 
 
 class ThresholdInline(TabularInline[BudgetThreshold, Budget]):
@@ -119,7 +107,7 @@ class BudgetAdmin(ModelAdmin[Budget]):
     fieldsets = (
         (None, {"fields": ("organization", "name")}),
         (gettext_lazy("How much"), {"fields": ("metric", "limit", "is_unlimited", "period", "per", "enforcement")}),
-        (gettext_lazy("Of what (empty: all of it)"), {"fields": ("project", "agent", *TEXTS)}),
+        (gettext_lazy("Of what (empty: all of it)"), {"fields": ("project", "agent", *TEXT_SCOPE)}),
         (gettext_lazy("When in doubt"), {"fields": ("on_unpriced", "on_expiry", "on_unavailable")}),
         (gettext_lazy("State"), {"fields": ("is_active", "created_at")}),
     )
@@ -133,7 +121,7 @@ class BudgetAdmin(ModelAdmin[Budget]):
 
     def get_readonly_fields(self, request: HttpRequest, obj: Budget | None = None) -> tuple[str, ...]:
         """Once it exists, what says which budget it is stays: its counters and history are about that."""
-        return (*FIXED, *TEXTS, "created_at") if obj else ("created_at",)
+        return (*FIXED, *TEXT_SCOPE, "created_at") if obj else ("created_at",)
 
     def save_model(self, request: HttpRequest, obj: Budget, form: ModelForm[Budget], change: bool) -> None:
         """Through the one writer of budgets, so that every process is told, and the history says who it was."""
@@ -142,7 +130,7 @@ class BudgetAdmin(ModelAdmin[Budget]):
             if changes:
                 change_budget(obj, changed_by=request.user, **changes)
             return
-        names = (*FIXED, *TEXTS, *CHANGEABLE)
+        names = (*FIXED, *TEXT_SCOPE, *CHANGEABLE)
         made = create_budget(changed_by=request.user, **{name: getattr(obj, name) for name in names})
         obj.pk, obj.created_at, obj._state = made.pk, made.created_at, made._state
 
