@@ -126,5 +126,7 @@ class UsageEvent:
     metadata: Mapping[str, Any] = field(default_factory=dict)
     hold_id: str = ""
     """The reservation that this usage settles, as 32 hex digits."""
+    ends_hold: bool = True
+    """False: of a call with several responses, not the last; the hold stays until that one is recorded."""
     hold_leases: str = ""
     """What that takes of which leases, where Redis granted it, as admission said."""

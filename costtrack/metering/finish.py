@@ -142,7 +142,9 @@ def _events(call: Call, responses: list[ObservedResponse], *, was_cut_off: bool)
         problems = [*call.problems, *call.observed.problems, *(response.found.problems if response.found else ())]
         events.append(event_after_call(fields, call.attribution, now=now, problems=tuple(problems)))
     if call.hold_id is not None:
-        events[-1] = replace(events[-1], hold_id=call.hold_id.hex, hold_leases=call.hold_leases)
+        *before, last = events
+        events = [replace(event, hold_id=call.hold_id.hex, ends_hold=False) for event in before]
+        events.append(replace(last, hold_id=call.hold_id.hex, hold_leases=call.hold_leases))
     return events
 
 

@@ -71,6 +71,23 @@ def test_more_than_was_held_is_a_fact_and_an_overrun(acme: Organization) -> None
     assert Hold.objects.get().is_overrun
 
 
+def test_what_all_responses_of_a_call_used_is_compared_with_what_was_held(acme: Organization) -> None:
+    budget = make_budget(acme)
+    taken = held("0.006")  # one response of 0.0045 would fit, two do not
+    record_events([make_event(hold_id=taken, ends_hold=False), make_event(hold_id=taken)])
+    assert figures(budget) == (2 * COST, Decimal(0))
+    assert Hold.objects.get().is_overrun
+
+
+def test_a_hold_lasts_until_the_last_response_of_its_call(acme: Organization) -> None:
+    budget = make_budget(acme)
+    taken = held("0.1")
+    record_events([make_event(hold_id=taken, ends_hold=False)])
+    assert figures(budget) == (COST, Decimal("0.1"))
+    record_events([make_event(hold_id=taken)])
+    assert figures(budget) == (2 * COST, Decimal(0))
+
+
 def test_the_same_usage_twice_settles_once(acme: Organization) -> None:
     budget = make_budget(acme)
     event = make_event(hold_id=held())

@@ -48,6 +48,16 @@ def test_the_worst_case_is_held_during_the_call_and_what_was_used_is_spent_after
     assert not Hold.objects.get().is_overrun
 
 
+def test_all_responses_of_a_tool_loop_are_compared_with_what_was_held(acme: Organization) -> None:
+    budget = make_budget(acme)
+    with meter("chat", **CALL, **WORST) as call:
+        for number in range(5):
+            call.observe(chat_completion(response_id=f"chatcmpl-{number}"))
+    assert spent_and_held(budget) == (Decimal("0.0225"), Decimal(0))  # 5 x 0.0045, of 0.018 held
+    assert states() == ["settled"]
+    assert Hold.objects.get().is_overrun
+
+
 def test_a_call_is_booked_at_the_instant_at_which_it_was_admitted(acme: Organization) -> None:
     make_budget(acme)
     with meter("chat", **CALL, **WORST) as call:

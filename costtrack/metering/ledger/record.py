@@ -203,7 +203,11 @@ def _write(
         counters.settle(
             lambda: [counted_usage(one) for one in accepted],
             {one.owner.organization_id for one in accepted},
-            {hold_id: one.event.hold_leases for _, one in staged if (hold_id := hold_id_of(one.event))},
+            {
+                hold_id: one.event.hold_leases
+                for _, one in staged
+                if (hold_id := hold_id_of(one.event)) and one.event.ends_hold
+            },
         )
         attempts.now.update(one.usage_id for one in accepted)
     return standing
