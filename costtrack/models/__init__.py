@@ -1,6 +1,6 @@
 """The tables. Who may write which is said in each module; everyone else reads."""
 
-from costtrack.models.budgets import Budget, BudgetChange, BudgetThreshold
+from costtrack.models.budgets import Budget, BudgetChange
 from costtrack.models.counters import BudgetCounter, Hold
 from costtrack.models.installation import Installation
 from costtrack.models.keys import AgentKey
@@ -9,6 +9,7 @@ from costtrack.models.ledger import ResourceUsage, UsageKey
 from costtrack.models.rates import Rate, RateTier
 from costtrack.models.summaries import DailyCostSummary
 from costtrack.models.tenancy import Agent, Membership, Organization, OrganizationZone, Project
+from costtrack.models.thresholds import BudgetThreshold
 
 __all__ = [
     "Agent",

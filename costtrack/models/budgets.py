@@ -1,4 +1,4 @@
-"""Budgets: what may be used, by whom and in which period; their thresholds; and who changed them.
+"""Budgets: what may be used, by whom and in which period; and who changed them.
 
 Written by `costtrack.budgets.changes`, which tells every process; a `save()` elsewhere would not be noticed in time.
 """
@@ -202,54 +202,6 @@ class Budget(models.Model):
             problems["agent"] = _("Give the agent's own project, too.")
         if problems:
             raise ValidationError(problems)
-
-
-class BudgetThreshold(models.Model):
-    """A level of a budget that people want to be told of."""
-
-    class Basis(models.TextChoices):
-        """Which figure is compared."""
-
-        ACTUAL = "actual", _("what is spent")
-        FORECAST = "forecast", _("what will be at the period's end")
-
-    class Unit(models.TextChoices):
-        """What the level is."""
-
-        PERCENT = "percent", _("percent of the limit")
-        AMOUNT = "amount", _("an amount of the budget's metric")
-
-    class Severity(models.TextChoices):
-        """How bad it is."""
-
-        INFO = "info", _("info")
-        WARNING = "warning", _("warning")
-        CRITICAL = "critical", _("critical")
-
-    budget = models.ForeignKey(Budget, on_delete=models.CASCADE, related_name="thresholds", db_index=False)
-    level = quantity_field(
-        validators=[MinValueValidator(Decimal("0.01"))], help_text=_("80 is 80 % of the limit; above 100 is allowed.")
-    )
-    unit = models.CharField(max_length=7, choices=Unit.choices, default=Unit.PERCENT)
-    basis = models.CharField(max_length=8, choices=Basis.choices, default=Basis.ACTUAL)
-    severity = models.CharField(max_length=8, choices=Severity.choices, default=Severity.WARNING)
-    cooldown_minutes = models.PositiveIntegerField(
-        default=0, help_text=_("The least minutes between two deliveries of this threshold.")
-    )
-
-    class Meta:
-        """Lowest first; the same level once."""
-
-        ordering: ClassVar = ["budget_id", "unit", "level"]
-        constraints: ClassVar = [
-            models.UniqueConstraint(fields=["budget", "basis", "unit", "level"], name="costtrack_threshold_unique"),
-            models.CheckConstraint(condition=Q(level__gt=0, level__lt=10**15), name="costtrack_threshold_level_gt_0"),
-        ]
-
-    def __str__(self) -> str:
-        """`80 % spent`."""
-        unit = "%" if self.unit == self.Unit.PERCENT else self.budget.metric
-        return f"{self.level.normalize():f} {unit} {'spent' if self.basis == self.Basis.ACTUAL else 'forecast'}"
 
 
 class BudgetChange(models.Model):
