@@ -71,7 +71,11 @@ class DeadLetters:
 
     def add(self, letters: Sequence[DeadLetter]) -> None:
         """Keep them, on the disk before this returns. Raises OSError, also past COSTTRACK["SPOOL_MAX_BYTES"]."""
-        if self.path.exists() and self.path.stat().st_size > settings.spool_max_bytes:
+        try:
+            size = self.path.stat().st_size
+        except FileNotFoundError:  # there are none yet, or a retry has just taken them
+            size = 0
+        if size > settings.spool_max_bytes:
             raise OSError(f"{self.path} has reached {settings.spool_max_bytes:,} bytes (SPOOL_MAX_BYTES).")
         self._append(b"".join(letter.line() for letter in letters))
 
