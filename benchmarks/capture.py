@@ -1,6 +1,6 @@
 """What metering costs: the caller of a metered call, and the memory of the process.
 
-    caller  an event built and spooled, p50: <= 6 x (orjson of the same bytes + one write), see
+    caller  an event built and spooled, p50: <= 4 x (orjson of the same bytes + one write); this is missed, see
             docs/decisions/0009-callers-path.md; below it the least that Python can do, and whole calls
     insert  the same, p50: <= 1/10 of one INSERT of an equivalent ledger row by psycopg
     memory  of a process that meters 5,000 events/s into the ledger: grows by <= 1 MiB a minute over 10 minutes
@@ -147,7 +147,7 @@ def _is_caller_fast(calls: Sequence[Call], folder: Path, pairs: int) -> bool:
 
     with_more = [{**call, "metadata": METADATA, "endpoint": "rerank"} for call in calls]
     levels: list[tuple[str, Callable[[Call], None], Sequence[Call], float | None]] = [
-        ("build_event + spool append", _build_and_append(), calls, 6.0),
+        ("build_event + spool append", _build_and_append(), calls, 4.0),
         ("  the least, unchecked", least_in_python(folder), calls, None),
         ("  with metadata and an endpoint", _build_and_append(), with_more, None),
         ("record_usage", record, calls, None),

@@ -24,10 +24,7 @@ SELECT b.name, c.subject, b."limit", c.spent, c.held, c.leased,
     coalesce((
         SELECT sum((part ->> 1)::numeric) FROM costtrack_hold h, jsonb_array_elements(h.parts) AS part
         WHERE h.state IN ('held', 'charged') AND (part ->> 0)::bigint = c.id), 0),
-    coalesce((SELECT sum(l.remaining) FROM costtrack_budgetlease l WHERE l.counter_id = c.id), 0),
-    coalesce((
-        SELECT sum((part ->> 1)::numeric) FROM costtrack_hold h, jsonb_array_elements(h.parts) AS part
-        WHERE h.is_overrun AND (part ->> 0)::bigint = c.id), 0)
+    coalesce((SELECT sum(l.remaining) FROM costtrack_budgetlease l WHERE l.counter_id = c.id), 0)
 FROM costtrack_budgetcounter c JOIN costtrack_budget b ON b.id = c.budget_id
 ORDER BY b.name, c.subject
 """
@@ -47,8 +44,6 @@ class Figures(NamedTuple):
     of_ledger: Decimal
     of_holds: Decimal
     of_leases: Decimal
-    overrun: Decimal
-    """Of holds that had expired when their calls were recorded after all; calls cost what they hold, never more."""
 
     def faults(self, *, may_pass_limit: bool = False) -> list[str]:
         """In which way it is wrong."""
@@ -60,11 +55,8 @@ class Figures(NamedTuple):
         if self.leased != self.of_leases:
             found.append(f"leased {self.leased}, but of leases there remain {self.of_leases}")
         taken = self.spent + self.held + self.leased
-        if self.limit is not None and taken > self.limit + self.overrun and not may_pass_limit:
-            found.append(
-                f"spent {self.spent} + held {self.held} + leased {self.leased} is over {self.limit}, and "
-                f"only {self.overrun} is known to be overrun"
-            )
+        if self.limit is not None and taken > self.limit and not may_pass_limit:
+            found.append(f"spent {self.spent} + held {self.held} + leased {self.leased} is over {self.limit}")
         return [f"{self.budget} {self.subject}: {fault}" for fault in found]
 
 
