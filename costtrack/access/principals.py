@@ -24,10 +24,19 @@ class Right(StrEnum):
     """To read costs."""
     INGEST = "ingest"
     """To send usage, and to reserve for calls."""
+    MANAGE_BUDGETS = "manage_budgets"
+    """To make, change and delete budgets, and to acknowledge alerts."""
+    MANAGE_RATES = "manage_rates"
+    """To make and end the organization's own rates."""
 
 
-LEAST_ROLE: Mapping[Right, Role] = {Right.READ: Role.VIEWER, Right.INGEST: Role.MANAGER}
-"""What a person has to be for it."""
+LEAST_ROLE: Mapping[Right, Role] = {
+    Right.READ: Role.VIEWER,
+    Right.INGEST: Role.MANAGER,
+    Right.MANAGE_BUDGETS: Role.MANAGER,
+    Right.MANAGE_RATES: Role.ADMIN,
+}
+"""What a person has to be for it. A key is granted its scopes, `read` and `ingest`, and never the rest."""
 
 
 class Principal(ABC):

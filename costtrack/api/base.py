@@ -11,7 +11,7 @@ from django.http import HttpResponse
 from django.utils import timezone
 from rest_framework.authentication import BaseAuthentication
 from rest_framework.exceptions import NotFound
-from rest_framework.permissions import BasePermission
+from rest_framework.permissions import SAFE_METHODS, BasePermission
 from rest_framework.renderers import BaseRenderer, JSONRenderer
 from rest_framework.request import Request
 from rest_framework.settings import api_settings
@@ -46,7 +46,9 @@ class ProblemDocuments:
 class CostView(ProblemDocuments, APIView):
     """A view for those who are granted its right. People are authenticated as the host does; programs show a key."""
 
-    right: ClassVar[Right] = Right.READ
+    right_to_read: ClassVar[Right] = Right.READ
+    right_to_write: ClassVar[Right] = Right.INGEST
+    """What a method other than GET, HEAD and OPTIONS needs."""
     permission_classes: tuple[type[BasePermission], ...] = (HasRight,)
     renderer_classes: tuple[type[BaseRenderer], ...] = (JSONRenderer,)
     parameters: ClassVar[tuple[str, ...]] = ()
@@ -63,6 +65,12 @@ class CostView(ProblemDocuments, APIView):
         challenges = (one.authenticate_header(request) for one in self.get_authenticators()[:2])
         return ", ".join(challenge for challenge in challenges if challenge)
 
+    @property
+    def right(self) -> Right:
+        """What the request needs. A method that the view does not have asks for no more than to be told so."""
+        is_write = self.request.method not in SAFE_METHODS and self.request.method in self.allowed_methods
+        return self.right_to_write if is_write else self.right_to_read
+
     @cached_property
     def principal(self) -> Principal:
         """Who asks."""
@@ -71,10 +79,14 @@ class CostView(ProblemDocuments, APIView):
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         """REST framework's, and a 400 for a query parameter that the view does not take."""
         super().initial(request, *args, **kwargs)
+        check_names(request.query_params.dict(), known=self.known_parameters)
+
+    @property
+    def known_parameters(self) -> tuple[str, ...]:
+        """The names of all query parameters that the view takes."""
         choose_format = api_settings.URL_FORMAT_OVERRIDE
         common = [*(["organization"] if self.takes_organization else []), *([choose_format] if choose_format else [])]
-        known = (*self.parameters, *common)
-        check_names(request.query_params.dict(), known=known)
+        return (*self.parameters, *common)
 
     def parameter(self, name: str) -> str | None:
         """The one value of a query parameter, None where it is not given."""

@@ -49,7 +49,7 @@ class SendingThrottle(SimpleRateThrottle):
 class SendingView(CostView):
     """A view that programs send to: for keys with the scope `ingest`, and for managers."""
 
-    right = Right.INGEST
+    right_to_write = Right.INGEST
     http_method_names = ["post", "options"]
 
     @classmethod

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from django.urls import re_path
 
-from costtrack.api import health, holds, ingest, me, views
+from costtrack.api import health, holds, ingest, me, organizations, views
 
 app_name = "costtrack_api"
 
@@ -28,6 +28,7 @@ urlpatterns = [
     re_path(r"^holds/(?P<hold_id>[^/]+)/settle/?\Z", holds.SettleView.as_view(), name="hold-settle"),
     re_path(r"^holds/(?P<hold_id>[^/]+)/release/?\Z", holds.ReleaseView.as_view(), name="hold-release"),
     re_path(r"^holds/(?P<hold_id>[^/]+)/renew/?\Z", holds.RenewView.as_view(), name="hold-renew"),
+    re_path(r"^organizations/?\Z", organizations.OrganizationsView.as_view(), name="organizations"),
     re_path(r"^me/?\Z", me.MeView.as_view(), name="me"),
     re_path(r"^health/?\Z", health.HealthView.as_view(), name="health"),
 ]

@@ -24,6 +24,7 @@ GET_PATHS = {
     "report-monthly": "report/monthly",
     "entity-type": "entity/job",
     "entity": "entity/job/1",
+    "organizations": "organizations",
     "me": "me",
     "health": "health",
 }
