@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from decimal import ROUND_HALF_EVEN, Context, Decimal, localcontext
+from functools import lru_cache
+from operator import attrgetter
 from typing import Any
 
 from django.db import connections
 from django.db.models import Q, Sum
 
 from costtrack.domain.events import CostSource
+from costtrack.domain.frozen import frozen_from
 from costtrack.domain.money import COST_PLACES, EXACT, decimal_from_database
 
 NO_MONEY = Decimal(0)
@@ -29,9 +32,12 @@ def mean(total: Decimal, count: int, *, places: int) -> Decimal:
     return rounded(ROUNDING.divide(total, Decimal(count)), places=places) if count > 0 else NO_MONEY
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Figures:
-    """Sums of what happened and what it cost. All are signed: corrections are rows with negative figures."""
+    """Sums of what happened and what it cost. All are signed: corrections are rows with negative figures.
+
+    Without slots, so that the thousands of a summary can be made by `frozen_from`.
+    """
 
     calls: int = 0
     errors: int = 0
@@ -85,6 +91,11 @@ class Figures:
         """Milliseconds per call at 2 decimals, half-even; 0 without calls."""
         return mean(Decimal(self.latency_ms), self.calls, places=2)
 
+    @property
+    def known_average_latency_ms(self) -> Decimal | None:
+        """The same, or None where none was measured: a call without a latency counts as 0 ms."""
+        return self.average_latency_ms if self.calls > 0 < self.latency_ms else None
+
 
 @dataclass(frozen=True, slots=True)
 class CostLine:
@@ -115,25 +126,41 @@ def ledger_sums() -> dict[str, Sum]:
 
 def read_figures(row: Mapping[str, Any], *, using: str) -> Figures:
     """The figures of one row of such a query; sums over no rows are 0."""
-    is_exact = connections[using].vendor != "sqlite"
-    values: dict[str, Any] = {}
-    for name in FIGURES:
-        value = row[f"sum_{name}"]
-        if name == "amount" or name.endswith("_usd"):
-            money = decimal_from_database(value)
-            values[name] = money if is_exact else rounded(money, places=SQLITE_PLACES)
-        else:
-            values[name] = int(value or 0)
-    return Figures(**values)
+    return figures_reader(FIGURES, using=using)(row[f"sum_{name}"] for name in FIGURES)
 
 
-def add_up(parts: Iterable[Figures]) -> Figures:
-    """The sum of several figures."""
+def figures_reader(names: tuple[str, ...], *, using: str) -> Callable[[Iterable[Any]], Figures]:
+    """What makes Figures of sums in the order of these names, as the database has them; all others are 0."""
+    return _reader(names, connections[using].vendor)
+
+
+@lru_cache(maxsize=64)
+def _reader(names: tuple[str, ...], vendor: str) -> Callable[[Iterable[Any]], Figures]:
+    money = _nano_dollars if vendor == "sqlite" else decimal_from_database
+    readers = [(name, money if name == "amount" or name.endswith("_usd") else _count) for name in names]
+
+    def read(sums: Iterable[Any]) -> Figures:
+        values: dict[str, Any] = {name: of(value) for (name, of), value in zip(readers, sums, strict=True)}
+        return frozen_from(Figures, values)
+
+    return read
+
+
+def _count(value: Any) -> int:
+    return int(value or 0)
+
+
+def _nano_dollars(value: Any) -> Decimal:
+    return rounded(decimal_from_database(value), places=SQLITE_PLACES)
+
+
+def add_up(parts: Iterable[Figures], *, names: Sequence[str] = FIGURES) -> Figures:
+    """The sum of several figures, of those that are named; the others are 0."""
     listed = list(parts)
     if not listed:
         return Figures()
     with localcontext(EXACT):
-        return Figures(**{name: sum(getattr(part, name) for part in listed) for name in FIGURES})
+        return frozen_from(Figures, {name: sum(map(attrgetter(name), listed)) for name in names})
 
 
 def dearest_first(named: Mapping[str, Iterable[Figures]]) -> tuple[CostLine, ...]:
