@@ -10,6 +10,7 @@ from enum import StrEnum
 from typing import Any
 
 from costtrack.domain.tokens import TokenUsage
+from costtrack.domain.when_asked import INSTANT, TOTAL_TOKENS
 
 
 class ResourceType(StrEnum):
@@ -95,11 +96,11 @@ class UsageEvent:
     """At most 255 characters; the same key in the same organization is charged once."""
     key_from_provider: bool = False
     """The key is the provider's own response id: a second capture of it is a duplicate, whatever it says."""
-    occurred_at: datetime
+    occurred_at: datetime = INSTANT
     """Aware. The rates in force at this instant price the call, and its local date is the row's day."""
     attribution: Attribution
     resource_type: str
-    amount: Decimal
+    amount: Decimal = TOTAL_TOKENS
     """Units of `resource_type`, >= 0, at most 12 decimals; for tokens their total."""
     tokens: TokenUsage = TokenUsage()
     provider: str = ""

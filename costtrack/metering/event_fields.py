@@ -178,11 +178,11 @@ def mended_tokens(
 
 def amount_of(
     values: Mapping[str, Any], given: object, tokens: TokenUsage | None, check: FieldCheck
-) -> tuple[Decimal, bool]:
-    """The amount, and whether the usage of a successful call is unknown."""
+) -> tuple[Decimal | None, bool]:
+    """The amount, None for the tokens in all; and whether the usage of a successful call is unknown."""
     resource_type = values["resource_type"]
     if resource_type == LLM_TOKENS and tokens is not None and given is None:
-        return Decimal(tokens.total_tokens), False
+        return None, False
     succeeded = values.get("outcome", SUCCESS) == SUCCESS
     if resource_type == ResourceType.API_CALL and not succeeded:
         return ZERO, False
@@ -195,7 +195,7 @@ def amount_of(
             if check.strict:
                 raise problem
             check.note("amount", problem)
-        return Decimal(tokens.total_tokens), False
+        return None, False
     if amount is None:
         if resource_type == ResourceType.API_CALL:
             return Decimal(1), False

@@ -1,15 +1,15 @@
 """`build_event`: the one place that turns what a caller gives into a checked and cleaned UsageEvent.
 
-Every metered call waits for it. So what is plain is taken as it is, after one test; only the rest is looked into.
+Every metered call waits for it. So an event whose fields are all plain is made at once, after one test; only the others
+are looked into field by field.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
-from decimal import Decimal
 from functools import partial
-from os import urandom
+from time import time_ns
 from typing import Any, Unpack
 
 from costtrack.conf import settings
@@ -37,6 +37,7 @@ from costtrack.metering.event_fields import (
     clean_time,
     tokens_of,
 )
+from costtrack.metering.fresh_keys import fresh_key
 from costtrack.metering.metadata import clean_metadata
 from costtrack.pricing.canonical import canonical_tier
 
@@ -97,7 +98,6 @@ TEXT_LENGTHS = {
     "saving_kind": 20,
     "saving_basis": 200,
 }
-MAX_MODEL, MAX_PROVIDER = TEXT_LENGTHS["model"], TEXT_LENGTHS["provider"]
 CLEANERS: dict[str, Callable[[Any], Any]] = {
     "resource_type": clean_resource_type,
     "service_tier": clean_tier,
@@ -109,6 +109,10 @@ CLEANERS: dict[str, Callable[[Any], Any]] = {
     "metadata": lambda value: clean_metadata(value, settings.metadata_max_bytes),
 }
 """The fields that are checked one by one, beside the texts. The others depend on one another."""
+
+MAX_KNOWN = 1000
+_known_models, _known_providers = {""}, {""}
+"""Clean texts, as they came out of the first events: whoever says one of them again need not have it cleaned."""
 
 
 def build_event(
@@ -127,35 +131,39 @@ def build_event(
     Texts are cut to their columns and cleaned, metadata becomes JSON. Raises InvalidUsage for a figure, time or
     key that is not acceptable, TypeError for a field that does not exist. `now` is the clock's time by default.
     """
-    rest: dict[str, Any] = others  # type: ignore[assignment]
-    if now is None:
-        now = datetime.now(UTC)
-    values: dict[str, Any] = {"resource_type": LLM_TOKENS, "metadata": {}, "occurred_at": now}
-    if type(model) is str and len(model) <= MAX_MODEL and model.isprintable():
-        if text := model.strip():
-            values["model"] = text
-    elif model is not None:
-        rest["model"] = model
-    if type(provider) is str and len(provider) <= MAX_PROVIDER and provider.isprintable():
-        if text := provider.strip():
-            values["provider"] = text
-    elif provider is not None:
-        rest["provider"] = provider
-    if type(latency_ms) is int and 0 <= latency_ms <= MAX_LATENCY_MS:
-        values["latency_ms"] = latency_ms
-    elif latency_ms is not None:
-        rest["latency_ms"] = latency_ms
+    clock_ns = time_ns()
     given = given_here()
     tokens = plain_usage(input_tokens, output_tokens, cache_read_tokens)
-    if tokens is None or rest or given.resolved is None:
-        rest["input_tokens"], rest["output_tokens"] = input_tokens, output_tokens
-        rest["cache_read_tokens"] = cache_read_tokens
-        return _build(rest, given, STRICT, now, values)
-    values["attribution"] = given.resolved
-    values["idempotency_key"] = urandom(16).hex()  # as `fresh_key`
-    values["tokens"] = tokens
-    values["amount"] = Decimal(input_tokens + output_tokens)  # type: ignore[operator]  # ints: there are `tokens`
-    return frozen_from(UsageEvent, values)
+    if (
+        tokens is not None
+        and not others
+        and given.resolved is not None
+        and (model is None or (type(model) is str and model in _known_models))
+        and (provider is None or (type(provider) is str and provider in _known_providers))
+        and (latency_ms is None or (type(latency_ms) is int and 0 <= latency_ms <= MAX_LATENCY_MS))
+    ):
+        values: dict[str, Any] = {
+            "resource_type": LLM_TOKENS,
+            "metadata": {},
+            "occurred_at": clock_ns if now is None else now,
+            "attribution": given.resolved,
+            "idempotency_key": fresh_key(clock_ns),
+            "tokens": tokens,
+        }
+        if model:
+            values["model"] = model
+        if provider:
+            values["provider"] = provider
+        if latency_ms is not None:
+            values["latency_ms"] = latency_ms
+        return frozen_from(UsageEvent, values)
+    fields: dict[str, Any] = {**others, "model": model, "provider": provider, "latency_ms": latency_ms}
+    fields |= {"input_tokens": input_tokens, "output_tokens": output_tokens, "cache_read_tokens": cache_read_tokens}
+    event = _build(fields, given, STRICT, now or datetime.now(UTC))
+    for known, text in ((_known_models, event.model), (_known_providers, event.provider)):
+        if len(known) < MAX_KNOWN:
+            known.add(text)
+    return event
 
 
 def event_after_call(
@@ -169,13 +177,12 @@ def event_after_call(
     check = FieldCheck(strict=False)
     for problem in problems:
         check.problems.append(redacted_text("problem", problem, 200))
-    return _build(fields, attribution, check, now, {"resource_type": LLM_TOKENS, "metadata": {}, "occurred_at": now})
+    return _build(fields, attribution, check, now)
 
 
-def _build(
-    fields: Mapping[str, Any], given: GivenAttribution, check: FieldCheck, now: datetime, values: dict[str, Any]
-) -> UsageEvent:
+def _build(fields: Mapping[str, Any], given: GivenAttribution, check: FieldCheck, now: datetime) -> UsageEvent:
     # What is not said is left out of `values`: the event has its default then, and its line in the spool is short.
+    values: dict[str, Any] = {"resource_type": LLM_TOKENS, "metadata": {}, "occurred_at": now}
     counts: dict[str, Any] = {}
     texts: dict[str, str] = {}
     rest: dict[str, Any] = {}
@@ -210,14 +217,16 @@ def _build(
     key = get("idempotency_key")
     if key is not None:
         key = _key(key, check)
-    values["idempotency_key"] = key or fresh_key()
+    values["idempotency_key"] = key or fresh_key(time_ns())
     if key and get("key_from_provider"):
         values["key_from_provider"] = True
 
     tokens, dropped = tokens_of(get("tokens"), counts, check)
     if tokens is not None:
         values["tokens"] = tokens
-    values["amount"], is_missing = amount_of(values, get("amount"), tokens, check)
+    amount, is_missing = amount_of(values, get("amount"), tokens, check)
+    if amount is not None:
+        values["amount"] = amount
     if get("is_estimated") or dropped:
         values["is_estimated"] = True
     if get("usage_missing") or ((is_missing or dropped & WHOLES) and values.get("reported_cost_usd") is None):
@@ -229,11 +238,6 @@ def _build(
     if problems:
         values["metadata"]["_problems"] = problems[:MAX_PROBLEMS]
     return frozen_from(UsageEvent, values)
-
-
-def fresh_key() -> str:
-    """An idempotency key that nothing else has: 128 random bits."""
-    return urandom(16).hex()
 
 
 def _time(given: Any, now: datetime, check: FieldCheck) -> datetime:

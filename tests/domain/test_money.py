@@ -14,6 +14,7 @@ from costtrack.domain.money import (
     format_usd,
     parse_decimal,
     parse_usd,
+    plain,
     round_cost,
 )
 from costtrack.exceptions import InvalidUsage
@@ -113,6 +114,18 @@ TEXTS = [
 @pytest.mark.parametrize(("value", "text"), TEXTS)
 def test_json_text_has_no_exponent_and_no_trailing_zeros(value: str, text: str) -> None:
     assert decimal_text(Decimal(value)) == text
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        *(("0E-12", "0"), ("-0.00", "0"), ("50.000000000000", "50"), ("1E+3", "1000"), ("0.004500000000", "0.0045")),
+        *(("100", "100"), ("-1.50", "-1.5")),
+    ],
+)
+def test_a_number_is_printed_as_people_write_it(value: str, shown: str) -> None:
+    assert str(plain(Decimal(value))) == shown
+    assert plain(Decimal(value)) == Decimal(value)
 
 
 @given(st.decimals(min_value=0, max_value=10**9, places=12))

@@ -1,12 +1,13 @@
-"""Two views that meter, one for each kind of server."""
+"""Two views that meter, one for each kind of server; the API, and a list of it that breaks."""
 
 from __future__ import annotations
 
 import os
 
 from django.http import HttpRequest, HttpResponse
-from django.urls import path
+from django.urls import include, path
 
+from tests.exits.breaking import BreakingView
 from tests.exits.host import meter_some, meter_some_async
 
 
@@ -22,4 +23,9 @@ async def metering_async(request: HttpRequest, prefix: str) -> HttpResponse:
     return HttpResponse(str(os.getpid()))
 
 
-urlpatterns = [path("sync/<prefix>", metering), path("async/<prefix>", metering_async)]
+urlpatterns = [
+    path("sync/<prefix>", metering),
+    path("async/<prefix>", metering_async),
+    path("costs/", include("costtrack.api.urls")),
+    path("breaking", BreakingView.as_view()),
+]

@@ -77,7 +77,9 @@ LITTLE = [
     build_event(model="gpt-4o"),
     build_event(resource_type="api_call", provider="pubmed", outcome="error"),
     build_event(input_tokens=10, cache_read_tokens=0, service_tier="default", metadata={}),
+    *[build_event(model="gpt-4o", input_tokens=10, output_tokens=5, cache_read_tokens=0) for _ in range(2)],
 ]
+"""The last one is made at once: its model has been met before."""
 
 
 @pytest.mark.parametrize("event", LITTLE)

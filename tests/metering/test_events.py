@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 
 from costtrack.domain.tokens import TokenUsage
 from costtrack.exceptions import InvalidUsage
+from costtrack.metering import events
 from costtrack.metering.attribution import NOT_GIVEN
 from costtrack.metering.context import attribute
 from costtrack.metering.events import build_event, event_after_call
@@ -60,6 +61,56 @@ def test_the_usual_fields_are_met_before_a_call_as_after_one(**fields: Any) -> N
     said = [{**vars(event), "idempotency_key": "k", "tokens": vars(event.tokens)} for event in (before, after)]
     assert said[0] == said[1]
     assert list(map(type, vars(before.tokens).values())) == [int] * len(vars(before.tokens))
+
+
+@given(model=TEXTS, provider=TEXTS, clean=st.sampled_from(["", " ", "x\u00ad", "m" * 101, "m" * 199 + " n", "a\nb"]))
+def test_a_text_that_was_met_before_is_met_the_same_way(model: Any, provider: Any, clean: str) -> None:
+    for given_model, given_provider in ((model, provider), (clean, clean)):
+        said: dict[str, Any] = {"model": given_model, "provider": given_provider, "input_tokens": 1, "output_tokens": 2}
+        after = after_call(**said)
+        for _ in range(2):
+            event = build_event(now=NOW, **said)
+            assert (event.model, event.provider) == (after.model, after.provider)
+            # What came out clean is at once taken as it is.
+            again = build_event(now=NOW, **said | {"model": event.model, "provider": event.provider})
+            assert (again.model, again.provider) == (event.model, event.provider)
+
+
+PLAIN = {"model": "gpt-4o", "provider": "openai", "input_tokens": 10, "output_tokens": 5, "cache_read_tokens": 2}
+BAD = {
+    "input_tokens": [-1, True, 1.5, 10**11 + 1, 1, "ten"],  # 1 is less than its cached part
+    "output_tokens": [-1, False, 10**11 + 1, math.nan],
+    "cache_read_tokens": [-1, True, 11, math.inf],
+    "latency_ms": [-1, True, 10**12 + 1, math.nan, "soon"],
+}
+
+
+@pytest.mark.parametrize(("field", "value"), [(field, value) for field, values in BAD.items() for value in values])
+def test_one_bad_figure_among_plain_ones_is_refused_although_the_others_were_met_before(field: str, value: Any) -> None:
+    for _ in range(2):
+        assert build_event(**PLAIN).amount == 15
+        with pytest.raises(InvalidUsage):
+            build_event(**PLAIN | {field: value})
+    rounded = build_event(**PLAIN, latency_ms=1.4)
+    assert (rounded.latency_ms, build_event(**PLAIN, latency_ms=0).latency_ms) == (1, 0)
+
+
+def test_the_texts_that_are_remembered_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    known: set[str] = {""}
+    monkeypatch.setattr(events, "_known_models", known)
+    monkeypatch.setattr(events, "MAX_KNOWN", 3)
+    for number in range(5):
+        for _ in range(2):
+            event = build_event(model=f"model-{number}", input_tokens=1, output_tokens=2)
+            assert event.model == f"model-{number}"
+    assert known == {"", "model-0", "model-1"}
+
+
+def test_an_event_without_a_time_has_the_clocks() -> None:
+    for _ in range(2):  # the second one is made at once
+        before = datetime.now(UTC)
+        event = build_event(model="gpt-4o", input_tokens=1, output_tokens=2)
+        assert before <= event.occurred_at <= datetime.now(UTC)
 
 
 def test_tokens_of_zero_are_known_and_no_tokens_are_missing_usage() -> None:

@@ -11,7 +11,15 @@ import pytest
 from asgiref.sync import async_to_sync
 
 import costtrack
-from costtrack import BudgetExceeded, HoldEnded, IdempotencyConflict, InvalidUsage, UnknownWorstCase, reserve
+from costtrack import (
+    BudgetExceeded,
+    HoldEnded,
+    HoldTooSmall,
+    IdempotencyConflict,
+    InvalidUsage,
+    UnknownWorstCase,
+    reserve,
+)
 from costtrack.budgets.holds import sweep_expired
 from costtrack.metering import spool
 from costtrack.metering.context import attribute
@@ -210,13 +218,23 @@ def test_settled_after_its_usage_was_voided_it_is_the_same_charge(acme: Organiza
     assert spent_and_held(budget) == (0, 0)
 
 
+def test_the_same_job_asking_for_more_is_told_so_and_its_hold_stands(acme: Organization) -> None:
+    budget, job_id = make_budget(acme, "1"), uuid4()
+    with reserve(amount=10, hold_id=job_id, **JOB) as first:
+        with pytest.raises(HoldTooSmall), reserve(amount=11, hold_id=job_id, **JOB):
+            pass
+        assert spent_and_held(budget)[1] == Decimal("0.005")
+        first.settle(amount=4)
+    assert spent_and_held(budget) == (Decimal("0.002"), 0)
+
+
 def test_renewed_it_lives_longer_and_never_shorter(acme: Organization) -> None:
     make_budget(acme)
     with reserve(amount=10, ttl_seconds=60, **JOB) as hold:
         first = hold.expires_at
         assert first is not None
         assert timedelta(seconds=55) < first - datetime.now(UTC) <= timedelta(seconds=61)
-        renewed = hold.renew(3600)
+        renewed = hold.renew(ttl_seconds=3600)
         assert renewed is not None
         assert timedelta(seconds=3530) < renewed - first < timedelta(seconds=3600)
         assert hold.renew() == hold.expires_at == renewed

@@ -91,18 +91,39 @@ class Appender:
         self._bytes_elsewhere = spool_size(directory).bytes
         self._is_closed = False
 
-    def append(self, event: UsageEvent) -> None:
-        """Spool one event. Raises SpoolFull, SpoolBusy or OSError; then nothing of it was written."""
-        self._append(encode(event, time.time_ns() // 1_000_000), 1)
-        if event.hold_id or self.spooled >= self._wake_at:
+    def append(self, lines: bytes, *, count: int, is_urgent: bool) -> None:
+        """Append the lines of so many events by one write, and wake the flusher if it is time, or urgent.
+
+        Raises SpoolFull, SpoolBusy or OSError; then nothing of them was written. `_alone`, written out, for every
+        metered call waits for it.
+        """
+        with self.lock:
+            if self._is_busy:
+                raise _busy()
+            try:
+                self._is_busy = True
+                segments = self._segments
+                active = segments[-1] if segments else self._next(None)
+                length = active.length
+                end = length + len(lines)
+                if end > SEGMENT_BYTES or self._bytes_elsewhere + end > self._max_bytes:
+                    active = self._with_room(active, len(lines))
+                    length = active.length
+                try:
+                    active.append(lines, is_synced=self._is_synced)
+                finally:
+                    if active.length > length:  # also where the sync failed, or a signal handler raised
+                        self.spooled += count
+            finally:
+                self._is_busy = False
+        if is_urgent or self.spooled >= self._wake_at:
             self._wake_flusher()
 
     def append_all(self, events: Sequence[UsageEvent]) -> None:
-        """Spool several by one write: all, or, if it raises, none."""
+        """Spool several events: all, or, if it raises, none."""
         now_ms = time.time_ns() // 1_000_000
-        self._append(b"".join([encode(event, now_ms) for event in events]), len(events))
-        if self.spooled >= self._wake_at or any(event.hold_id for event in events):
-            self._wake_flusher()
+        lines = b"".join([encode(event, now_ms) for event in events])
+        self.append(lines, count=len(events), is_urgent=any(event.hold_id for event in events))
 
     def segments(self) -> tuple[WrittenSegment, ...]:
         """All that hold, or may get, events of this process."""
@@ -140,28 +161,6 @@ class Appender:
             try:
                 self._is_busy = True
                 return change(*args, **kwargs)
-            finally:
-                self._is_busy = False
-
-    def _append(self, lines: bytes, count: int) -> None:
-        """Append under the lock: `_alone`, written out, for every metered call waits for it."""
-        with self.lock:
-            if self._is_busy:
-                raise _busy()
-            try:
-                self._is_busy = True
-                segments = self._segments
-                active = segments[-1] if segments else self._next(None)
-                length = active.length
-                end = length + len(lines)
-                if end > SEGMENT_BYTES or self._bytes_elsewhere + end > self._max_bytes:
-                    active = self._with_room(active, len(lines))
-                    length = active.length
-                try:
-                    active.append(lines, is_synced=self._is_synced)
-                finally:
-                    if active.length > length:  # also where the sync failed, or a signal handler raised
-                        self.spooled += count
             finally:
                 self._is_busy = False
 

@@ -2,7 +2,8 @@
 
 A line is `crc32 of the rest, 8 hex digits`, a blank, a JSON array, a line feed. What an event does not say is not in
 its line, and has its default when it is read. So new fields need a default, and a default never changes, under one
-format version.
+format version. This is version 2, where `occurred_at` may be in nanoseconds since 1970, and `amount` may be left out:
+the tokens in all. In lines of version 1, which are still read, both were texts.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ import orjson
 from costtrack.domain.events import Attribution, UsageEvent
 from costtrack.domain.frozen import frozen_from
 from costtrack.domain.tokens import TokenUsage
+from costtrack.domain.when_asked import instant
 from costtrack.exceptions import CostTrackError
 
 CHECKSUM_BYTES = 9
@@ -46,7 +48,7 @@ class SpooledEvent:
 def encode(event: UsageEvent, spooled_ms: int) -> bytes:
     """The event's line."""
     try:
-        body = orjson.dumps((spooled_ms, event), default=str)  # Decimals as text
+        body = orjson.dumps((spooled_ms, vars(event)), default=str)  # Decimals as text
     except TypeError as error:
         raise error.__cause__ or error from None  # what a signal handler raised in the middle of it
     return b"%08x " % crc32(body) + body + b"\n"
@@ -66,11 +68,13 @@ def decode(line: bytes) -> SpooledEvent:
 
 def _event(values: dict[str, Any]) -> UsageEvent:
     """Made at once: the line's checksum says that these are the values of an event that was checked."""
-    values["occurred_at"] = datetime.fromisoformat(values["occurred_at"])
+    at = values["occurred_at"]
+    values["occurred_at"] = instant(at) if isinstance(at, int) else datetime.fromisoformat(at)
     values["attribution"] = frozen_from(Attribution, values["attribution"])
     if "tokens" in values:
         values["tokens"] = frozen_from(TokenUsage, values["tokens"])
-    values["amount"] = Decimal(values["amount"])
+    if "amount" in values:
+        values["amount"] = Decimal(values["amount"])
     for name in ("reported_cost_usd", "saving_usd"):
         if values.get(name) is not None:
             values[name] = Decimal(values[name])

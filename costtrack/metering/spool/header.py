@@ -15,7 +15,9 @@ from zlib import crc32
 from django.conf import settings as django_settings
 
 HEADER_BYTES = 128
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
+"""Of the lines (see `encoding`). A header that is written again says this one, also in a segment of version 1."""
+READ_VERSIONS = (1, 2)
 _UNKNOWN = "-" * 36
 _FORM = re.compile(rb"costtrack-spool (\d+) ([-0-9a-f]{36}) ([0-9a-f]{16}) (\d{15}) ([0-9a-f]{8}) *\n")
 
@@ -43,7 +45,7 @@ class SegmentHeader:
 def read_header(line: bytes) -> SegmentHeader | None:
     """The header of a segment's first bytes; None if it is none, or of a format that this version does not know."""
     found = _FORM.fullmatch(line)
-    if found is None or int(found[1]) != FORMAT_VERSION or int(found[5], 16) != crc32(line[: found.end(4)]):
+    if found is None or int(found[1]) not in READ_VERSIONS or int(found[5], 16) != crc32(line[: found.end(4)]):
         return None
     installation = None if found[2].decode() == _UNKNOWN else UUID(found[2].decode())
     return SegmentHeader(address=found[3].decode(), installation=installation, offset=int(found[4]))

@@ -13,11 +13,13 @@ from typing import Any
 from costtrack.conf import settings
 from costtrack.domain.events import UsageEvent
 from costtrack.metering.exits import watch_this_process
+from costtrack.metering.per_process import PerProcess
 from costtrack.metering.spool.appender import Appender, SpoolBusy, SpoolClosed
 from costtrack.metering.spool.booking import Booker
 from costtrack.metering.spool.counters import Counters
 from costtrack.metering.spool.dead_letters import DeadLetters
 from costtrack.metering.spool.directory import SpoolUnusable, prepared_directory, spool_directory
+from costtrack.metering.spool.encoding import encode
 from costtrack.metering.spool.flusher import Flusher
 from costtrack.metering.spool.header import address_of
 from costtrack.metering.spool.waiting import WaitingRoom
@@ -57,17 +59,21 @@ _processes: dict[int, _Process] = {}
 """By pid, for a child must not use its parent's spool, and not every fork is one that Python knows of (uWSGI's)."""
 
 
-def _here() -> _Process:
+def _by_pid() -> _Process:
     pid = os.getpid()
     return _processes.get(pid) or _processes.setdefault(pid, _Process())
 
 
+_here = PerProcess(_by_pid).get
+
+
 def append(event: UsageEvent) -> None:
     """Spool one event: on disk when this returns. Raises SpoolUnusable, SpoolFull or OSError; then it is not."""
+    line = encode(event, time.time_ns() // 1_000_000)
     while True:
-        running = (_processes.get(os.getpid()) or _here()).running or _start()
+        running = _here().running or _start()
         try:
-            running.appender.append(event)
+            running.appender.append(line, count=1, is_urgent=event.hold_id != "")
         except SpoolClosed:
             continue
         return

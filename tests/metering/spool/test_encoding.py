@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime
 from decimal import Decimal
 
@@ -112,6 +113,46 @@ def test_a_line_that_was_cut_off_is_damaged(length: int) -> None:
 def test_a_right_checksum_over_something_else_is_damaged_too(body: bytes) -> None:
     from zlib import crc32
 
+    with pytest.raises(DamagedRecord, match="can not be read"):
+        decode(b"%08x %b" % (crc32(body), body))
+
+
+FIRST_FORMAT = [
+    b'd09f54fc [1764000000123,{"resource_type":"llm_tokens","metadata":{},"occurred_at":"2026-11-20T12:30:15.123456'
+    b'+00:00","model":"gpt-4o","provider":"openai","attribution":{"tags":{},"organization":"acme","project":"search"},'
+    b'"idempotency_key":"k-1","tokens":{"input_tokens":1000,"output_tokens":300},"amount":"1300"}]',
+    b'641b99c9 [1764000000123,{"resource_type":"gpu_seconds","metadata":{},"occurred_at":"2026-11-20T12:00:00+00:00",'
+    b'"saving_usd":"-0.500000000000","attribution":{"tags":{}},"idempotency_key":"k-2","amount":"0.25"}]',
+]
+
+
+def test_lines_of_the_first_format_are_read() -> None:
+    tokens, gpu = (decode(line).event for line in FIRST_FORMAT)
+    assert tokens == UsageEvent(
+        idempotency_key="k-1",
+        occurred_at=datetime(2026, 11, 20, 12, 30, 15, 123456, tzinfo=UTC),
+        attribution=Attribution(organization="acme", project="search"),
+        resource_type="llm_tokens",
+        amount=Decimal(1300),
+        tokens=TokenUsage(input_tokens=1000, output_tokens=300),
+        provider="openai",
+        model="gpt-4o",
+    )
+    assert (gpu.amount, gpu.saving_usd) == (Decimal("0.25"), Decimal("-0.5"))
+
+
+def test_an_amount_that_is_not_the_tokens_in_all_comes_back_as_it_was() -> None:
+    """People mend dead letters by hand."""
+    event = make_event(1000, 300, amount=Decimal(7))
+    assert decode(encode(event, 1)[:-1]).event.amount == 7
+
+
+@pytest.mark.parametrize("time", [10**30, "yesterday", None, [1]])
+def test_a_line_with_no_time_is_damaged(time: object) -> None:
+    from zlib import crc32
+
+    spooled_ms, values = orjson.loads(FIRST_FORMAT[0][9:])
+    body = json.dumps([spooled_ms, {**values, "occurred_at": time}]).encode()
     with pytest.raises(DamagedRecord, match="can not be read"):
         decode(b"%08x %b" % (crc32(body), body))
 

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from uuid import UUID
+from zlib import crc32
 
 import pytest
 from django.conf import settings as django_settings
@@ -32,6 +33,12 @@ def keys(segment: Segment, most: int = 100) -> list[str]:
 
 def line(key: str) -> bytes:
     return encode(make_event(key=key), 1)
+
+
+def with_checksum(header: bytes) -> bytes:
+    """A header that was changed, with the checksum that belongs to it."""
+    text = b" ".join(header.split()[:5])
+    return (text + b" %08x" % crc32(text)).ljust(HEADER_BYTES - 1) + b"\n"
 
 
 def left_by_a_dead_process(segment: WrittenSegment) -> Segment:
@@ -59,7 +66,25 @@ def test_what_is_no_header_is_none(damage: bytes) -> None:
 
 def test_a_header_of_a_later_format_is_none() -> None:
     encoded = SegmentHeader(address="0" * 16).encoded()
-    assert read_header(encoded.replace(b"costtrack-spool 1 ", b"costtrack-spool 2 ")) is None
+    later = encoded.replace(b"costtrack-spool 2 ", b"costtrack-spool 3 ")
+    assert read_header(with_checksum(later)) is None
+
+
+def test_a_segment_of_the_first_format_is_adopted_and_read_on_after_its_header_is_written_again(
+    spool_dir: Path, own_header: SegmentHeader
+) -> None:
+    first = own_header.encoded().replace(b"costtrack-spool 2 ", b"costtrack-spool 1 ")
+    path = prepared_directory(spool_dir) / "1-1-a.segment"
+    path.write_bytes(with_checksum(first) + line("a") + line("b"))
+    segment = adopted(path)
+    assert segment is not None
+    assert segment.header == own_header
+    segment.set_booked(segment.read(1).end)
+    segment.close()
+    again = adopted(path)
+    assert again is not None
+    assert keys(again) == ["b"]
+    again.close()
 
 
 def test_events_belong_to_the_database_with_the_uuid_and_before_that_is_known_to_its_address() -> None:
