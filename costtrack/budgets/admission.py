@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
 from uuid import UUID
@@ -18,6 +18,7 @@ from costtrack.budgets.backends.redis import redis_backend
 from costtrack.budgets.backends.redis_connections import RedisAway
 from costtrack.budgets.book import OrganizationBudgets
 from costtrack.budgets.counters import CounterOf, counters_of, create_counters
+from costtrack.budgets.hold_sizes import check_is_enough
 from costtrack.budgets.holds import sweep_expired
 from costtrack.budgets.known import budgets_of, known_budgets
 from costtrack.budgets.leases import rows_of, waiting_little
@@ -25,8 +26,9 @@ from costtrack.budgets.redis_holds import take_back_leases
 from costtrack.budgets.refusals import no_answer, refusal, unpriced_refusal
 from costtrack.conf import settings
 from costtrack.domain.budget_rules import Unavailable
-from costtrack.exceptions import HoldEnded
+from costtrack.exceptions import BudgetExceeded, HoldEnded
 from costtrack.models import Hold
+from costtrack.signals import call_refused
 
 ZERO = Decimal(0)
 MAX_ATTEMPTS = 10
@@ -59,7 +61,8 @@ def reserve(
 
     `ask` says what the call is, given the organization's budgets. `flush` books what this process has spooled: a
     reservation that is about to be refused is tried once more after it. Raises BudgetExceeded, naming the budget that
-    refused; BudgetUnavailable where nobody could answer; HoldEnded if the same hold was ended before.
+    refused; BudgetUnavailable where nobody could answer; HoldEnded if the same hold was ended before; HoldTooSmall if
+    it holds less than the call may need now.
     """
     alias = settings.database
     may_mend = True
@@ -119,9 +122,14 @@ def reserve(
                 is_mended = True
             if is_mended:
                 continue
+            key = counters[answer.place].key
+            about = {"budget_id": key.budget_id, "subject": key.subject, "period_start": key.period_start}
+            call_refused.send_robust(sender=BudgetExceeded, using=alias, limit=answer.figures.limit, **about)
             raise refusal(takings[answer.place], answer, budgets, asked)
         if answer.kind not in ("granted", "held"):
             raise HoldEnded(asked.hold_id, answer.kind)
+        if answer.kind == "held":
+            check_is_enough(asked.hold_id, takings, leases=answer.leases, using=alias)
         _log_shadow(answer, takings)
         return Granted(asked.hold_id, answer.expires_at, is_unpriced, answer.leases, answer.admitted_at or asked.at)
     return _without_answer(counters, asked_of, None, is_unpriced)
@@ -154,7 +162,7 @@ def _answer(
         if is_lock or connection.in_atomic_block or connection.vendor == "sqlite":
             raise
         connection.close()
-        return backend.reserve(asked, takings, budgets, is_unpriced=is_unpriced)
+        return backend.reserve(replace(asked, may_be_known=True), takings, budgets, is_unpriced=is_unpriced)
 
 
 def _log_shadow(answer: Answer, takings: Sequence[Taking]) -> None:

@@ -6,12 +6,14 @@ later ones read the new list, and a reservation made with an old one is told tha
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
+from django.contrib.auth import get_user_model
 from django.core.exceptions import ValidationError
 from django.core.serializers.json import DjangoJSONEncoder
 from django.db import transaction
@@ -20,10 +22,13 @@ from django.db.models import F, Model
 from costtrack.budgets.rebuild import wake_counters
 from costtrack.budgets.redis_holds import tell_epoch
 from costtrack.conf import settings
+from costtrack.exceptions import BudgetNotFound
 from costtrack.models import Budget, BudgetChange, Organization
 
 CHANGEABLE = ("name", "limit", "is_unlimited", "enforcement", "on_unpriced", "on_expiry", "on_unavailable", "is_active")
 """What a budget may be changed in; all else says which one it is."""
+
+logger = logging.getLogger("costtrack")
 
 
 @contextmanager
@@ -42,15 +47,16 @@ def create_budget(*, changed_by: Any = None, note: str = "", using: str | None =
     """Make a budget; it holds within two seconds, and counts what its period has spent already.
 
     `fields` are those of Budget: organization, period, enforcement, limit (or is_unlimited=True), metric (default
-    cost_usd), and what narrows it down: project, agent, thread_id, model ..., per. Raises ValidationError, with the
-    field, for what is not acceptable.
+    cost_usd), and what narrows it down: project, agent, thread_id, model ..., per. `changed_by` is a user; somebody
+    anonymous is nobody. Raises ValidationError, with the field, for what is not acceptable.
     """
     alias = using or settings.database
+    person = _person(changed_by)
     budget = Budget(**_plain(fields))
     budget.full_clean(validate_constraints=False)
     with changing_budgets(budget.organization_id, using=alias):
         budget.save(using=alias, force_insert=True)
-        _note(budget, {}, _said(budget, [field.name for field in Budget._meta.fields]), changed_by, note, alias)
+        _note(budget, {}, _said(budget, [field.name for field in Budget._meta.fields]), person, note, alias)
     return budget
 
 
@@ -59,9 +65,11 @@ def change_budget(
 ) -> Budget:
     """Change what may be changed; a new limit holds at the next reservation. Gives the budget as it is then.
 
-    Raises ValidationError for a value that is not acceptable, and for a field that says which budget it is.
+    Raises ValidationError for a value that is not acceptable, and for a field that says which budget it is;
+    BudgetNotFound if somebody has deleted it.
     """
     alias = using or settings.database
+    person = _person(changed_by)
     changes = _plain(changes)
     fixed = sorted(set(changes) - set(CHANGEABLE))
     if fixed:
@@ -72,7 +80,9 @@ def change_budget(
             }
         )
     with changing_budgets(budget.organization_id, using=alias):
-        current = Budget.objects.using(alias).select_for_update().get(pk=budget.pk)
+        current = Budget.objects.using(alias).select_for_update().filter(pk=budget.pk).first()
+        if current is None:
+            raise BudgetNotFound(budget.pk, budget.name)
         before = _said(current, changes)
         for name, value in changes.items():
             setattr(current, name, value)
@@ -80,25 +90,33 @@ def change_budget(
         after = _said(current, changes)
         changed = [name for name in changes if before[name] != after[name]]
         if changed:
-            current.save(using=alias, update_fields=changed)
+            if _is_raised(before.get("limit", ""), after.get("limit", "")):
+                current.alert_generation += 1
+            current.save(using=alias, update_fields=[*changed, "alert_generation"])
             if "is_active" in changed and current.is_active:
                 wake_counters(current.id, now=datetime.now(UTC), using=alias)
             _note(
                 current,
                 {name: before[name] for name in changed},
                 {name: after[name] for name in changed},
-                changed_by,
+                person,
                 note,
                 alias,
             )
     return current
 
 
-def delete_budget(budget: Budget, *, using: str | None = None) -> None:
-    """Delete it with its counters and history. To keep those, let it rest: `change_budget(..., is_active=False)`."""
+def delete_budget(budget: Budget, *, changed_by: Any = None, using: str | None = None) -> None:
+    """Delete it with its counters and history. To keep those, let it rest: `change_budget(..., is_active=False)`.
+
+    Who it was is all that stays, in the log.
+    """
     alias = using or settings.database
+    who = str(_person(changed_by) or "somebody")
+    told = (budget.pk, budget.name, who)
     with changing_budgets(budget.organization_id, using=alias):
-        Budget.objects.using(alias).filter(pk=budget.pk).delete()
+        if Budget.objects.using(alias).filter(pk=budget.pk).delete()[0]:
+            transaction.on_commit(lambda: logger.info("Budget %s, %r, was deleted by %r.", *told), using=alias)
 
 
 def _plain(fields: Mapping[str, Any]) -> dict[str, Any]:
@@ -122,11 +140,25 @@ def _plain(fields: Mapping[str, Any]) -> dict[str, Any]:
     return plain
 
 
-def _note(
-    budget: Budget, before: dict[str, Any], after: dict[str, Any], changed_by: Any, note: str, alias: str
-) -> None:
+def _is_raised(before: str | None, after: str | None) -> bool:
+    """Whether a limit is higher than it was, as `_said` writes both; None is no limit."""
+    if before == after or before is None:
+        return False
+    return after is None or Decimal(after) > Decimal(before)
+
+
+def _person(changed_by: Any) -> Any:
+    """The user that it was, None for nobody known: so a view may give its `request.user`."""
+    if changed_by is None or getattr(changed_by, "is_anonymous", False):
+        return None
+    if not isinstance(changed_by, get_user_model()) or changed_by.pk is None:
+        raise ValidationError({"changed_by": f"Got {changed_by!r}, expected a user that is stored, or None."})
+    return changed_by
+
+
+def _note(budget: Budget, before: dict[str, Any], after: dict[str, Any], person: Any, note: str, alias: str) -> None:
     BudgetChange.objects.using(alias).create(
-        budget=budget, before=before, after=after, changed_by=changed_by, note=note[:500]
+        budget=budget, before=before, after=after, changed_by=person, note=note[:500]
     )
 
 
@@ -141,6 +173,6 @@ def _said(budget: Budget, names: Any) -> dict[str, Any]:
             value = f"{value.normalize():f}"
         elif hasattr(value, "isoformat"):
             value = DjangoJSONEncoder().default(value)
-        if name not in ("id", "created_at"):
+        if name not in ("id", "created_at", "alert_generation"):
             values[name] = value
     return values

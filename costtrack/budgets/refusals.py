@@ -8,6 +8,7 @@ from costtrack.budgets.asking import Answer, Ask, Figures, Taking
 from costtrack.budgets.book import OrganizationBudgets
 from costtrack.budgets.counters import CounterOf
 from costtrack.domain.budget_rules import SEPARATOR, BudgetRule
+from costtrack.domain.money import plain
 from costtrack.exceptions import BudgetExceeded, BudgetUnavailable, UnknownWorstCase
 
 
@@ -22,10 +23,10 @@ def refusal(taking: Taking, answer: Answer, budgets: OrganizationBudgets, asked:
         subject=shown_subject(counter),
         scope=scope_of(counter),
         metric=counter.rule.metric.value,
-        limit=figures.limit,
-        spent=figures.spent,
-        held=figures.held + figures.leased,
-        needed=needed,
+        limit=None if figures.limit is None else plain(figures.limit),
+        spent=plain(figures.spent),
+        held=plain(figures.held + figures.leased),
+        needed=plain(needed),
         resets_at=counter.period.end,
     )
 

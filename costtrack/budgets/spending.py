@@ -26,6 +26,7 @@ from costtrack.budgets.moves import ZERO, Move, move_counters
 from costtrack.budgets.redis_holds import stop_overdrawing
 from costtrack.conf import settings
 from costtrack.domain.budget_rules import Facts, Quantities
+from costtrack.signals import counters_moved
 
 MAX_ATTEMPTS = 10
 """How often a batch begins again because counters were made or pruned meanwhile."""
@@ -103,6 +104,9 @@ class BatchCounters:
         mark_settled(held, _overrun(held, used), using=self._using)
         # Only then: a list that is rolled back would be kept under an epoch that another change will have.
         transaction.on_commit(lambda: known_budgets(self._using).learn(book), using=self._using, robust=True)
+        if moves:
+            moved = set(moves)
+            transaction.on_commit(lambda: _tell_moved(moved, self._using), using=self._using, robust=True)
 
     def make(self, missing: Iterable[CounterOf]) -> None:
         """Make the counters, outside the batch's transaction, and find their ids."""
@@ -147,6 +151,10 @@ def write_and_count(write: Callable[[], None], usage: CountedUsage, *, using: st
             if attempt == MAX_ATTEMPTS:
                 raise OperationalError(f"Budget counters vanish as fast as they are made: {error}") from error
             batch.make(error.missing)
+
+
+def _tell_moved(counter_ids: set[int], using: str) -> None:
+    counters_moved.send_robust(sender=BatchCounters, counter_ids=counter_ids, using=using)
 
 
 def _deltas(usage: Iterable[CountedUsage], book: Book) -> dict[CounterKey, tuple[CounterOf, Decimal]]:

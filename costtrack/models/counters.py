@@ -26,7 +26,7 @@ class BudgetCounter(models.Model):
     spent = quantity_field(default=0, help_text=_("Of the ledger's rows in this period."))
     held = quantity_field(default=0, help_text=_("Of reservations that are not settled yet."))
     leased = quantity_field(default=0, help_text=_("Handed to Redis, which admits out of it."))
-    shadow_refusals = models.PositiveIntegerField(default=0, help_text=_("What hard would have refused."))
+    shadow_refusals = models.IntegerField(default=0, help_text=_("What hard would have refused."))
     updated_at = models.DateTimeField(auto_now=True)
 
     class Meta:
@@ -35,8 +35,10 @@ class BudgetCounter(models.Model):
         ordering: ClassVar = ["budget_id", "subject", "period_start"]
         constraints: ClassVar = [
             models.UniqueConstraint(fields=["budget", "subject", "period_start"], name="costtrack_counter_unique"),
-            models.CheckConstraint(condition=Q(held__gte=0), name="costtrack_counter_held_gte_0"),
-            models.CheckConstraint(condition=Q(leased__gte=0), name="costtrack_counter_leased_gte_0"),
+            # One for all: each statement that writes a row reads every check of its table anew.
+            models.CheckConstraint(
+                condition=Q(held__gte=0, leased__gte=0, shadow_refusals__gte=0), name="costtrack_counter_figures_gte_0"
+            ),
         ]
         indexes: ClassVar = [models.Index(fields=["period_end"], name="costtrack_counter_period_end")]
 

@@ -50,8 +50,16 @@ def test_a_refusal_says_all_that_one_needs_to_know(acme: Organization) -> None:
         "held": Decimal("0.2"),
         "needed": Decimal("0.1"),
     }
+    assert [str(value) for value in error.figures.values()] == ["0.3", "0.0045", "0.2", "0.1"]
     assert error.resets_at == datetime(2026, 11, 21, tzinfo=UTC)
     assert "needs up to 0.1 cost_usd, of a limit of 0.3, 0.0045 are spent and 0.2 held" in str(error)
+
+
+def test_figures_of_a_refusal_are_printed_as_people_write_them(acme: Organization) -> None:
+    make_budget(acme, "100", metric="tokens")
+    with pytest.raises(BudgetExceeded) as refused:
+        hold("0", tokens=1000)
+    assert [str(value) for value in refused.value.figures.values()] == ["100", "0", "0", "1000"]
 
 
 def test_a_refusal_leaves_nothing_held_on_the_other_budgets(acme: Organization) -> None:

@@ -15,12 +15,12 @@ from costtrack.budgets import lease_grants
 from costtrack.budgets.backends.redis_connections import forget_redis
 from costtrack.budgets.changes import change_budget
 from costtrack.budgets.holds import release, renew, sweep_expired
-from costtrack.exceptions import BudgetExceeded, HoldEnded
+from costtrack.exceptions import BudgetExceeded, HoldEnded, HoldTooSmall
 from costtrack.metering.ledger import record_events
 from costtrack.models import BudgetCounter, Hold, Organization
 from tests.budgets.admitting import admitted, counted, granted, in_threads, settle
 from tests.budgets.asked import hold, make_budget
-from tests.factories import make_event, make_organization, make_rate
+from tests.factories import NOON, make_event, make_organization, make_rate
 
 LONG_AGO = timedelta(days=-400)  # whatever the clocks of the test and of the database say
 
@@ -92,6 +92,41 @@ def test_the_same_hold_again_takes_nothing_twice(acme: Organization, backend: st
     again = uuid4()
     assert granted("0.6", hold_id=again) == granted("0.6", hold_id=again)
     assert admitted(2, "0.4") == 1
+
+
+def test_the_same_hold_is_not_found_again_for_a_call_that_may_need_more(acme: Organization, backend: str) -> None:
+    budget = make_budget(acme, "1")
+    again = uuid4()
+    first = granted("0.3", hold_id=again)
+    taken = counted(budget).taken
+    assert granted("0.2", hold_id=again).hold_id == again
+    with pytest.raises(HoldTooSmall) as error:
+        hold("0.4", hold_id=again)
+    assert (error.value.metric, error.value.held, error.value.needed) == ("cost_usd", Decimal("0.3"), Decimal("0.4"))
+    assert str(error.value).startswith(f"The hold {again} holds 0.3 cost_usd, and this call may need 0.4. ")
+    assert granted("0.3", hold_id=again) == first
+    assert counted(budget).taken == taken
+
+
+def test_of_each_metric_a_hold_has_to_be_large_enough(acme: Organization, backend: str) -> None:
+    make_budget(acme, "1")
+    make_budget(acme, "5000", name="tokens", metric="tokens")
+    again = uuid4()
+    granted("0.3", tokens=1000, hold_id=again)
+    granted("0.3", tokens=999, hold_id=again)
+    with pytest.raises(HoldTooSmall, match="holds 1000 tokens, and this call may need 1001"):
+        hold("0.3", tokens=1001, hold_id=again)
+
+
+def test_a_hold_is_found_again_in_the_next_period_and_with_other_budgets(acme: Organization, backend: str) -> None:
+    make_budget(acme, "1", period="minute")
+    again = uuid4()
+    first = granted("0.3", hold_id=again)
+    make_budget(acme, "1", name="later")
+    make_budget(acme, "5000", name="tokens", metric="tokens")
+    assert granted("0.3", hold_id=again, at=NOON + timedelta(minutes=1)).admitted_at == first.admitted_at
+    with pytest.raises(HoldTooSmall):
+        hold("0.4", hold_id=again, at=NOON + timedelta(minutes=1))
 
 
 def test_a_hold_that_has_ended_can_not_be_taken_again(acme: Organization, backend: str) -> None:

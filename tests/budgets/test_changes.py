@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
 
 import pytest
 from django.contrib.auth import get_user_model
+from django.contrib.auth.models import AnonymousUser
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, connection, transaction
 from django.db.models import ProtectedError
+from django.utils.functional import SimpleLazyObject
 
 from costtrack.budgets.changes import change_budget, create_budget, delete_budget
+from costtrack.exceptions import BudgetNotFound
 from costtrack.metering.ledger import record_events
 from costtrack.models import Budget, BudgetChange, BudgetCounter, BudgetThreshold, Organization, Project
 from tests.budgets.asked import figures, hold, make_budget
@@ -51,6 +55,62 @@ def test_a_change_is_kept_as_what_was_and_what_is_with_who(acme: Organization) -
     person.delete()
     change.refresh_from_db()
     assert change.changed_by is None
+
+
+@pytest.mark.parametrize("nobody", [None, AnonymousUser(), SimpleLazyObject(AnonymousUser)])
+def test_somebody_anonymous_is_nobody_so_a_view_may_give_its_user(acme: Organization, nobody: Any) -> None:
+    budget = make_budget(acme, changed_by=nobody)
+    change_budget(budget, limit=Decimal(2), changed_by=nobody)
+    assert [change.changed_by for change in budget.changes.all()] == [None, None]
+    person = get_user_model().objects.create_user("finance")
+    change_budget(budget, limit=Decimal(3), changed_by=SimpleLazyObject(lambda: person))
+    assert budget.changes.latest("id").changed_by == person
+
+
+@pytest.mark.parametrize("who", ["finance", 7, get_user_model()(username="not stored"), object()])
+def test_who_is_no_user_is_refused_before_anything_is_written(acme: Organization, who: Any) -> None:
+    budget = make_budget(acme)
+    works: list[Callable[[], Any]] = [
+        lambda: make_budget(acme, changed_by=who),
+        lambda: change_budget(budget, limit=Decimal(2), changed_by=who),
+        lambda: delete_budget(budget, changed_by=who),
+    ]
+    for work in works:
+        with pytest.raises(ValidationError) as refused:
+            work()
+        assert list(refused.value.message_dict) == ["changed_by"]
+        assert "expected a user that is stored, or None." in refused.value.messages[0]
+    assert (Budget.objects.get().limit, BudgetChange.objects.count(), epoch(acme)) == (1, 1, 1)
+
+
+def test_a_budget_that_somebody_has_deleted_can_not_be_changed_any_more(acme: Organization) -> None:
+    budget, unnamed = make_budget(acme, name="October"), make_budget(acme)
+    for one in (budget, unnamed):
+        delete_budget(Budget.objects.get(pk=one.pk))
+    with pytest.raises(BudgetNotFound) as refused:
+        change_budget(budget, limit=Decimal(2))
+    assert str(refused.value).startswith(f"Budget {budget.pk} ('October') does not exist any more")
+    assert refused.value.budget_id == budget.pk
+    with pytest.raises(BudgetNotFound, match=f"Budget {unnamed.pk} does not exist any more"):
+        change_budget(unnamed, limit=Decimal(2))
+    assert epoch(acme) == 4  # made twice, deleted twice
+
+
+def test_the_log_says_who_deleted_a_budget_once_it_is_gone(
+    acme: Organization, caplog: pytest.LogCaptureFixture, django_capture_on_commit_callbacks: Callable[..., Any]
+) -> None:
+    first, second = make_budget(acme, name="first"), make_budget(acme)
+    person = get_user_model().objects.create_user("finance\nroot")
+    caplog.set_level(logging.INFO, logger="costtrack")
+    with django_capture_on_commit_callbacks(execute=True):
+        delete_budget(first, changed_by=person)
+        delete_budget(second)
+        delete_budget(second, changed_by=person)  # there is nothing left to delete
+        assert caplog.messages == []
+    assert caplog.messages == [
+        f"Budget {first.pk}, 'first', was deleted by 'finance\\nroot'.",
+        f"Budget {second.pk}, '', was deleted by 'somebody'.",
+    ]
 
 
 def test_a_change_that_changes_nothing_has_no_history(acme: Organization) -> None:
@@ -155,7 +215,7 @@ def test_the_database_refuses_an_agent_without_its_project(acme: Organization) -
 def test_the_database_refuses_a_counter_that_holds_less_than_nothing(acme: Organization, figure: str) -> None:
     make_budget(acme)
     hold()
-    with pytest.raises(IntegrityError, match=f"costtrack_counter_{figure}_gte_0"), transaction.atomic():
+    with pytest.raises(IntegrityError, match="costtrack_counter_figures_gte_0"), transaction.atomic():
         BudgetCounter.objects.update(**{figure: -1})
 
 

@@ -123,5 +123,5 @@ def test_many_are_swept_in_short_transactions(acme: Organization, monkeypatch: p
 def test_the_database_refuses_to_hold_less_than_nothing(acme: Organization) -> None:
     make_budget(acme)
     taken()
-    with pytest.raises(IntegrityError, match="held_gte_0"), transaction.atomic():
+    with pytest.raises(IntegrityError, match="figures_gte_0"), transaction.atomic():
         BudgetCounter.objects.update(held=Decimal(-1))

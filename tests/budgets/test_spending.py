@@ -152,6 +152,28 @@ def test_counters_always_say_what_the_ledger_says(acme: Organization) -> None:
     assert summed(counter.spent) == Decimal("0.027") + Decimal("0.0045")
 
 
+@pytest.mark.parametrize(
+    ("scope", "per", "subject"),
+    [
+        ({"thread_id": "t1"}, "thread", "t1"),
+        ({"customer": "c1"}, "customer", "c1"),
+        ({"entity_type": "job"}, "entity", "job\x1f42"),
+        ({"entity_type": "job", "entity_id": "42"}, "entity", "job\x1f42"),
+    ],
+)
+def test_a_budget_may_be_for_each_of_what_its_scope_names(
+    acme: Organization, scope: dict[str, str], per: str, subject: str
+) -> None:
+    """For each entity of one type, say."""
+    budget = make_budget(acme, per=per, **scope)
+    about = {"thread_id": "t1", "customer": "c1", "entity_type": "job", "entity_id": "42"}
+    others = {"thread_id": "t2", "customer": "c2", "entity_type": "task", "entity_id": "42"}
+    record_events([make_event(attribution=about), make_event(attribution=others)])
+    taken = held(**about)
+    record_events([make_event(attribution=about, hold_id=taken)])
+    assert (BudgetCounter.objects.get().subject, figures(budget, subject)) == (subject, (2 * COST, Decimal(0)))
+
+
 def test_a_counter_that_was_deleted_is_made_again_from_the_ledger(acme: Organization) -> None:
     budget = make_budget(acme, period="total")
     record_events([make_event()])

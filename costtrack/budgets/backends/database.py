@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any
 
 import orjson
 from django.db import connections, transaction
+from django.db.backends.base.base import BaseDatabaseWrapper
 
 from costtrack.budgets.asking import Answer, Ask, Figures, Taking
 from costtrack.budgets.book import OrganizationBudgets
@@ -27,33 +30,11 @@ class DatabaseBackend:
         self, ask: Ask, takings: Sequence[Taking], budgets: OrganizationBudgets, *, is_unpriced: bool
     ) -> Answer:
         """Take it from every counter, or from none."""
-        if connections[self._using].vendor == "postgresql":
-            return self._by_function(ask, takings, budgets, is_unpriced)
+        connection = connections[self._using]
+        if connection.vendor == "postgresql":
+            return _by_function(connection, ask, takings, budgets, is_unpriced)
         with transaction.atomic(using=self._using):
             return self._by_hand(ask, takings, budgets, is_unpriced)
-
-    def _by_function(
-        self, ask: Ask, takings: Sequence[Taking], budgets: OrganizationBudgets, is_unpriced: bool
-    ) -> Answer:
-        connection = connections[self._using]
-        # Inside a caller's transaction (only inline) the timeout would go on to hold for what follows there.
-        lock_timeout = None if connection.in_atomic_block else f"{settings.budget_lock_timeout_ms}ms"
-        asked = {
-            "hold": ask.hold_id,
-            "organization": budgets.organization_id,
-            "epoch": budgets.epoch,
-            "takings": [(key.budget_id, key.subject, key.period_start, str(amount)) for (key, *_), amount in takings],
-            "admitted_at": ask.at,
-            "ttl_seconds": ask.ttl.total_seconds(),
-            "about": ask.about,
-            "is_unpriced": is_unpriced,
-            "lock_timeout": lock_timeout,
-        }
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT * FROM costtrack_reserve(%s::jsonb)", [orjson.dumps(asked).decode()])
-            kind, place, limit, spent, held, leased, shadow, expires_at, admitted_at = cursor.fetchone()
-        figures = Figures(limit, spent, held, leased) if kind == "refused" else None
-        return Answer(kind, place or 0, figures, shadow or (), expires_at, admitted_at)
 
     def _by_hand(self, ask: Ask, takings: Sequence[Taking], budgets: OrganizationBudgets, is_unpriced: bool) -> Answer:
         """SQLite: the first statement writes, so that nobody else does until the transaction ends."""
@@ -103,6 +84,51 @@ class DatabaseBackend:
             is_unpriced=is_unpriced,
         )
         return Answer("granted", shadow=shadow, expires_at=expires_at)
+
+
+def _by_function(
+    connection: BaseDatabaseWrapper,
+    ask: Ask,
+    takings: Sequence[Taking],
+    budgets: OrganizationBudgets,
+    is_unpriced: bool,
+) -> Answer:
+    # Inside a caller's transaction (only inline) the timeout would go on to hold for what follows there.
+    lock_timeout = None if connection.in_atomic_block else f"{settings.budget_lock_timeout_ms}ms"
+    asked = {
+        "hold": ask.hold_id,
+        "may_be_known": ask.may_be_known,
+        "organization": budgets.organization_id,
+        "epoch": budgets.epoch,
+        "takings": [(key.budget_id, key.subject, key.period_start, str(amount)) for (key, *_), amount in takings],
+        "admitted_at": ask.at,
+        "ttl_seconds": ask.ttl.total_seconds(),
+        "about": ask.about,
+        "is_unpriced": is_unpriced,
+        "lock_timeout": lock_timeout,
+    }
+    said = _said_to(asked, connection)
+    if said["kind"] == "known":
+        said = _said_to({**asked, "may_be_known": True}, connection)
+    return Answer(
+        said["kind"],
+        said.get("place", 0),
+        Figures(*(said[name] and Decimal(said[name]) for name in Figures._fields)) if "spent" in said else None,
+        said.get("shadow") or (),
+        _instant(said.get("expires_at")),
+        _instant(said.get("admitted_at")),
+    )
+
+
+def _said_to(asked: Mapping[str, object], connection: BaseDatabaseWrapper) -> dict[str, Any]:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT costtrack_reserve(%s)", [orjson.dumps(asked).decode()])
+        said: dict[str, Any] = orjson.loads(cursor.fetchone()[0])
+    return said
+
+
+def _instant(text: str | None) -> datetime | None:
+    return datetime.fromisoformat(text) if text else None
 
 
 def _is_over(figures: Figures, amount: object) -> bool:
