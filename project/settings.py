@@ -7,6 +7,7 @@
 | DJANGO_DEBUG | 1 | 0 turns debugging off; DJANGO_SECRET_KEY is required then |
 | DJANGO_SECRET_KEY | a key for development | signs sessions |
 | DJANGO_ALLOWED_HOSTS | none | host names that the site answers to, comma separated |
+| DJANGO_EMAIL_HOST | none: mails are printed | the server that sends mails |
 """
 
 from __future__ import annotations
@@ -18,6 +19,8 @@ from typing import Any
 
 import dj_database_url
 from django.core.exceptions import ImproperlyConfigured
+
+from costtrack import __version__
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
@@ -43,6 +46,8 @@ INSTALLED_APPS = [
 ]
 if importlib.util.find_spec("django_celery_beat"):
     INSTALLED_APPS.append("django_celery_beat")
+if importlib.util.find_spec("drf_spectacular"):
+    INSTALLED_APPS.append("drf_spectacular")
 
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
@@ -127,6 +132,18 @@ USE_TZ = True
 
 STATIC_URL = "static/"
 STATIC_ROOT = BASE_DIR / "staticfiles"
+
+SPECTACULAR_SETTINGS = {
+    "TITLE": "costtrack",
+    "DESCRIPTION": "What LLM calls, tools and jobs cost, who caused it, and budgets that hold.",
+    "VERSION": __version__,
+    "OAS_VERSION": "3.1.1",
+    "SERVE_INCLUDE_SCHEMA": False,
+}
+
+# Mails are printed, unless there is a server to send them.
+EMAIL_HOST = os.environ.get("DJANGO_EMAIL_HOST", "")
+EMAIL_BACKEND = f"django.core.mail.backends.{'smtp' if EMAIL_HOST else 'console'}.EmailBackend"
 
 COSTTRACK: dict[str, Any] = {
     "DEFAULT_ORGANIZATION": "default",

@@ -7,10 +7,11 @@ import sys
 import time
 
 import pytest
-from django.core.management import call_command
+from django.core.management import call_command, get_commands
 from django.db import connection
 from django_celery_beat.models import PeriodicTask
 
+from costtrack.jobs.schedule import JOBS
 from costtrack.metering.ledger import record_events
 from costtrack.models import DailyCostSummary
 from costtrack.tasks import aggregate_costs
@@ -26,20 +27,67 @@ def test_the_task_does_what_the_command_does() -> None:
     assert sorted(DailyCostSummary.all_grains.values_list("grain", flat=True)) == ["agent", "project"]
 
 
+TASKS = [
+    "costtrack.aggregate_costs",
+    "costtrack.check_budgets",
+    "costtrack.daily_report",
+    "costtrack.deliver_alerts",
+    "costtrack.find_alerts",
+    "costtrack.flush_usage",
+    "costtrack.partition_usage",
+    "costtrack.verify_books",
+]
+
+
+def scheduled() -> list[str]:
+    return sorted(PeriodicTask.objects.filter(task__startswith="costtrack.").values_list("task", flat=True))
+
+
 @pytest.mark.django_db
-def test_the_schedule_is_made_once_and_keeps_what_the_host_changed(capsys) -> None:
-    call_command("costtrack_schedule")
-    task = PeriodicTask.objects.get(task="costtrack.aggregate_costs")
-    assert task.interval.every == 5
-    task.enabled = False
-    task.save()
-    call_command("costtrack_schedule")
-    assert PeriodicTask.objects.filter(task="costtrack.aggregate_costs", enabled=False).count() == 1
-    assert "is scheduled already" in capsys.readouterr().out
-    PeriodicTask.objects.create(name="the host's own", task="other", interval=task.interval)
-    call_command("costtrack_schedule", "--remove")
-    assert list(PeriodicTask.objects.filter(name="the host's own").values_list("task", flat=True)) == ["other"]
-    assert not PeriodicTask.objects.filter(task__startswith="costtrack.").exists()
+def test_the_schedule_is_made_once_and_only_our_own_rows_are_touched(capsys) -> None:
+    call_command("setup_cost_schedules")
+    assert scheduled() == TASKS
+    fold = PeriodicTask.objects.get(task="costtrack.aggregate_costs")
+    assert (fold.interval.every, fold.interval.period) == (30, "seconds")
+    proof = PeriodicTask.objects.get(task="costtrack.verify_books").crontab
+    assert (proof.minute, proof.hour, str(proof.timezone)) == ("41", "3", "UTC")
+    PeriodicTask.objects.create(name="the host's own", task="costtrack.aggregate_costs", interval=fold.interval)
+    PeriodicTask.objects.create(name="costtrack: the host's other", task="other", interval=fold.interval)
+    PeriodicTask.objects.filter(pk=fold.pk).update(enabled=False, description="old")
+    call_command("setup_cost_schedules")
+    assert len(scheduled()) == len(TASKS) + 1
+    fold.refresh_from_db()
+    assert (fold.enabled, fold.description) == (False, "fold what was recorded")
+    assert "updated, disabled" in capsys.readouterr().out
+    call_command("setup_cost_schedules", "--remove")
+    assert sorted(PeriodicTask.objects.filter(name__contains="host").values_list("name", flat=True)) == [
+        "costtrack: the host's other",
+        "the host's own",
+    ]
+    assert len(scheduled()) == 1
+
+
+@pytest.mark.django_db
+def test_a_job_of_an_earlier_version_goes(capsys) -> None:
+    call_command("setup_cost_schedules")
+    interval = PeriodicTask.objects.get(task="costtrack.aggregate_costs").interval
+    PeriodicTask.objects.create(name="costtrack: aggregate costs", task="costtrack.aggregate_costs", interval=interval)
+    call_command("setup_cost_schedules")
+    assert scheduled() == TASKS
+    assert "Removed 1 of an earlier version." in capsys.readouterr().out
+
+
+def test_every_task_of_the_schedule_is_one_of_celery_s_and_its_command_one_of_django_s(capsys) -> None:
+    from project.celery import app
+
+    app.loader.import_default_modules()
+    commands = get_commands()
+    assert sorted(job.task for job in JOBS) == TASKS
+    assert all(job.task in app.tasks and job.command.split()[0] in commands for job in JOBS)
+    call_command("setup_cost_schedules", "--crontab")
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == len(JOBS)
+    assert lines[0] == "* * * * *      cd /path/to/site && .venv/bin/python manage.py aggregate_costs"
 
 
 @pytest.mark.django_db(transaction=True)

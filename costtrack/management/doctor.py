@@ -11,12 +11,15 @@ from django.core.checks.messages import WARNING
 from django.db import Error as DatabaseError
 from django.db import connections
 from django.db.migrations.executor import MigrationExecutor
+from django.utils import timezone
 
 from costtrack.conf import settings
+from costtrack.jobs.health import delivery_problems, late_jobs
+from costtrack.jobs.schedule import JOBS
 from costtrack.metering.health import MeteringHealth
 from costtrack.metering.partitions import default_partition_months
 from costtrack.metering.spool.state import SegmentKind
-from costtrack.models import DailyCostSummary, Rate
+from costtrack.models import AlertChannel, DailyCostSummary, JobRun, Rate
 from costtrack.models.summaries import PENDING
 
 MANY_PENDING = 50_000
@@ -46,6 +49,7 @@ def examine(health: MeteringHealth) -> list[Finding]:
     findings = [*_settings(), database, *_metering(health)]
     if database.verdict is not Verdict.PROBLEM:
         findings += [_asked("rates", _rates), _asked("summaries", _summaries), _asked("partitions", _partitions)]
+        findings += [*_several("jobs", _jobs), *_several("channels", _channels)]
     return findings
 
 
@@ -125,9 +129,38 @@ def _partitions() -> Finding:
     return Finding(about="partitions", verdict=Verdict.OK, text="no row lies in the default partition")
 
 
+def _jobs() -> list[Finding]:
+    alias = settings.database
+    late = late_jobs(now=timezone.now(), using=alias)
+    if late:
+        return [Finding(about="jobs", verdict=Verdict.WARNING, text=text) for text in late]
+    run = JobRun.objects.using(alias).count()
+    return [Finding(about="jobs", verdict=Verdict.OK, text=f"{run} of {len(JOBS)} have run, none is late")]
+
+
+def _channels() -> list[Finding]:
+    alias = settings.database
+    problems = delivery_problems(using=alias)
+    if problems:
+        return [Finding(about="channels", verdict=Verdict.PROBLEM, text=text) for text in problems]
+    count = AlertChannel.objects.using(alias).filter(is_active=True).count()
+    return [Finding(about="channels", verdict=Verdict.OK, text=f"{count:,} active, none in trouble")]
+
+
+def _several(about: str, examination: Callable[[], list[Finding]]) -> list[Finding]:
+    try:
+        return examination()
+    except DatabaseError as error:
+        return [_not_looked_at(about, error)]
+
+
 def _asked(about: str, examination: Callable[[], Finding]) -> Finding:
     try:
         return examination()
     except DatabaseError as error:
-        text = f"could not be looked at: {' '.join(str(error).split())}"
-        return Finding(about=about, verdict=Verdict.PROBLEM, text=text)
+        return _not_looked_at(about, error)
+
+
+def _not_looked_at(about: str, error: DatabaseError) -> Finding:
+    text = f"could not be looked at: {' '.join(str(error).split())}"
+    return Finding(about=about, verdict=Verdict.PROBLEM, text=text)

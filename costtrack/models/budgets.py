@@ -121,6 +121,12 @@ class Budget(models.Model):
     on_expiry = models.CharField(max_length=8, choices=Expiry.choices, default=Expiry.RELEASE)
     on_unavailable = models.CharField(max_length=6, choices=Unavailable.choices, default=Unavailable.DENY)
     is_active = models.BooleanField(default=True, help_text=_("One that rests neither counts nor refuses."))
+    alert_generation = models.PositiveIntegerField(
+        default=0,
+        db_default=0,
+        editable=False,
+        help_text=_("Counts how often the limit was raised: each time its alerts may come again."),
+    )
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:

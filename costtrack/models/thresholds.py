@@ -11,7 +11,9 @@ from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
 from costtrack.models.budgets import Budget
+from costtrack.models.channels import AlertChannel
 from costtrack.models.fields import quantity_field
+from costtrack.models.severity import Severity
 
 
 class BudgetThreshold(models.Model):
@@ -29,13 +31,6 @@ class BudgetThreshold(models.Model):
         PERCENT = "percent", _("percent of the limit")
         AMOUNT = "amount", _("an amount of the budget's metric")
 
-    class Severity(models.TextChoices):
-        """How bad it is."""
-
-        INFO = "info", _("info")
-        WARNING = "warning", _("warning")
-        CRITICAL = "critical", _("critical")
-
     budget = models.ForeignKey(Budget, on_delete=models.CASCADE, related_name="thresholds", db_index=False)
     level = quantity_field(
         validators=[MinValueValidator(Decimal("0.01"))], help_text=_("80 is 80 % of the limit; above 100 is allowed.")
@@ -45,6 +40,17 @@ class BudgetThreshold(models.Model):
     severity = models.CharField(max_length=8, choices=Severity.choices, default=Severity.WARNING)
     cooldown_minutes = models.PositiveIntegerField(
         default=0, help_text=_("The least minutes between two deliveries of this threshold.")
+    )
+    message_template = models.CharField(
+        max_length=1000,
+        blank=True,
+        default="",
+        help_text=_(
+            "What the alert says, such as: {budget} spent {cost:.2f} of {limit:.2f} USD. Empty: our own words."
+        ),
+    )
+    channels = models.ManyToManyField(
+        AlertChannel, blank=True, related_name="thresholds", help_text=_("Empty: all of the organization's.")
     )
 
     class Meta:

@@ -167,6 +167,7 @@ def test_json_has_exact_figures(acme: Organization) -> None:
         },
         "swept": 0,
         "pruned": {"charges_ended": 0, "counters": 0, "holds": 0},
+        "alerts": 0,
     }
 
 

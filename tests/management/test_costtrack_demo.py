@@ -125,6 +125,9 @@ def test_its_budgets_have_figures_and_refuse_nothing() -> None:
         ("GPU jobs, a day", "hard", "cost_usd"),
         ("Shop, a month", "soft", "cost_usd"),
         ("A conversation", "soft", "tokens"),
+        ("high_daily_cost", "soft", "cost_usd"),
+        ("critical_daily_cost", "soft", "cost_usd"),
+        ("high_weekly_cost", "soft", "cost_usd"),
     }
     assert all(one.spent > 0 for one in statuses if one.metric == "tokens")
     assert {(one.state, one.held) for one in statuses} == {("ok", Decimal(0))}

@@ -14,10 +14,14 @@ from costtrack import record_usage
 from costtrack.aggregation import Difference, fold_pending, verify_books
 from costtrack.models import (
     Agent,
+    AlertChannel,
+    AlertDelivery,
     Budget,
+    BudgetAlert,
     BudgetChange,
     BudgetCounter,
     Hold,
+    JobRun,
     Organization,
     Project,
     Rate,
@@ -25,7 +29,7 @@ from costtrack.models import (
 )
 from tests.budgets.asked import hold, make_budget
 from tests.factories import make_organization, make_rate
-from tests.management.played import OURS, WEDNESDAY, counts, demo, play_quickly
+from tests.management.played import NOON, OURS, WEDNESDAY, counts, demo, play_quickly
 
 pytestmark = pytest.mark.django_db
 
@@ -100,3 +104,14 @@ def test_books_that_do_not_agree_fail_the_run(monkeypatch: pytest.MonkeyPatch) -
     with pytest.raises(CommandError, match=r"^The summaries differ from the ledger in 1 place"):
         demo("--days", "1")
     assert counts() == [0, 0, 0, 0, 0, 0]
+
+
+def test_a_flush_removes_its_alerts_channels_and_rules() -> None:
+    made = json.loads(demo("--days", "3", "--json"))
+    assert made["alerts"] == BudgetAlert.objects.count() > 0
+    assert AlertChannel.objects.count() == 2
+    assert AlertDelivery.objects.exists()
+    JobRun.objects.create(name="check_budgets", started_at=NOON)
+    demo("--flush")
+    assert [model.objects.count() for model in (BudgetAlert, AlertChannel, AlertDelivery, Budget)] == [0, 0, 0, 0]
+    assert json.loads(demo("--days", "1", "--json"))["status"] == "played"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from costtrack.metering import spool
 from costtrack.metering.ledger import record_events
 from costtrack.metering.spool.dead_letters import DeadLetter, DeadLetters
 from costtrack.metering.spool.directory import prepared_directory
+from costtrack.models import AlertChannel, JobRun
 from tests.factories import make_event, make_organization, make_rate
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -59,6 +61,8 @@ def test_a_healthy_site(spool_dir: Path) -> None:
         ["ok", "rates"],
         ["ok", "summaries"],
         ["ok", "partitions"],
+        ["ok", "jobs"],
+        ["ok", "channels"],
     ]
     assert "1 live, 0 orphaned" in line_about("spool", text)
     assert "1 recorded, 0 duplicates, 0 conflicts, 0 dead letters" in line_about("counted", text)
@@ -99,3 +103,15 @@ def test_as_json_it_holds_the_findings_and_the_figures(spool_dir: Path) -> None:
     assert {"about", "verdict", "text"} == set(answer["findings"][0])
     assert answer["metering"]["status"] == "ok"
     assert answer["metering"]["counters"]["recorded"] == 0
+
+
+def test_a_late_job_is_a_warning_and_what_was_given_up_a_problem(spool_dir: Path) -> None:
+    long_ago = datetime(2026, 1, 1, tzinfo=UTC)
+    JobRun.objects.create(name="deliver_alerts", started_at=long_ago, finished_at=long_ago)
+    AlertChannel.objects.create(name="pager", kind="handler", target="p", last_error="away", last_error_at=long_ago)
+    text, status = examined()
+    assert status == 1
+    assert line_about("jobs", text).startswith(
+        "warning  jobs       The job deliver_alerts has not ended well since 2026"
+    )
+    assert line_about("channels", text).endswith("The last attempt over the channel 'pager' of the site failed: away")

@@ -11,7 +11,9 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 
 from costtrack.aggregation import Difference, fold_pending, rebuild_summaries, verify_books
+from costtrack.alerts.findings.books import raise_books_alert
 from costtrack.domain.money import decimal_text
+from costtrack.jobs.runs import job_run
 from costtrack.management.arguments import iso_day
 from costtrack.metering.partitions import coming_months, create_partitions
 
@@ -49,7 +51,8 @@ class Command(BaseCommand):
         """Fold; then rebuild and verify where asked."""
         first, last = self._days(options)
         started = time.monotonic()
-        report: dict[str, Any] = {"folded": fold_pending()}
+        with job_run("aggregate_costs"):
+            report: dict[str, Any] = {"folded": fold_pending()}
         partitions = create_partitions(coming_months(datetime.now(UTC).date()))
         report["partitions_created"] = [f"{month:%Y-%m}" for month in partitions.created]
         report["partitions_blocked"] = [f"{month:%Y-%m}" for month in partitions.blocked]
@@ -57,7 +60,9 @@ class Command(BaseCommand):
             report["rebuilt_rows"] = rebuild_summaries(start=first, end=last + timedelta(days=1))
         differences: list[Difference] = []
         if options["verify"]:
-            differences = verify_books()
+            with job_run("verify_books"):
+                differences = verify_books()
+                raise_books_alert(differences)
             report["verified"] = not differences
             report["differences"] = [_as_json(difference) for difference in differences]
         report["seconds"] = round(time.monotonic() - started, 3)

@@ -10,9 +10,8 @@ from typing import Any
 from django.core.management.base import BaseCommand
 from django.utils import timezone
 
-from costtrack.budgets.holds import sweep_expired
-from costtrack.budgets.pruning import Pruned, prune_counters
 from costtrack.conf import settings
+from costtrack.jobs.watch import Checked, check_budgets
 from costtrack.management.budget_display import budget_table
 from costtrack.management.organizations import organization_named
 from costtrack.models import Budget, Organization
@@ -40,8 +39,8 @@ class Command(BaseCommand):
 
     help = (
         "Shows how all budgets stand in their current periods: spent, held, limit, what is left, and a forecast. "
-        "Before that it ends reservations that have expired, and clears counters and holds away that nobody needs any "
-        "more (of all organizations). Two at once are safe."
+        "Before that it ends reservations that have expired, raises the alerts that thresholds ask for, and clears "
+        "counters and holds away that nobody needs any more (of all organizations). Two at once are safe."
     )
 
     def create_parser(self, prog_name: str, subcommand: str, **kwargs: Any) -> Any:
@@ -60,8 +59,7 @@ class Command(BaseCommand):
         alias = settings.database
         chosen = organization_named(options["organization"]) if options["organization"] else None
         now = timezone.now()
-        swept = sweep_expired(using=alias)
-        pruned = prune_counters(alias, now)
+        done = check_budgets()
         with_budgets = Organization.objects.using(alias).filter(budgets__isnull=False).distinct()
         organizations = [chosen] if chosen else list(with_budgets)
         statuses = {one: budget_status(one, now=now) for one in organizations}
@@ -71,8 +69,9 @@ class Command(BaseCommand):
             report = {
                 "budgets": [budget_shape(status) for one in organizations for status in statuses[one]],
                 "outstanding_holds": {"count": count, "oldest": [hold_shape(hold) for hold in holds]},
-                "swept": swept,
-                "pruned": asdict(pruned),
+                "swept": done.swept,
+                "pruned": asdict(done.pruned),
+                "alerts": done.alerts,
             }
             self.stdout.write(json.dumps(report))
             return
@@ -80,7 +79,7 @@ class Command(BaseCommand):
         if not any(parts):
             of_whom = f" of {chosen.slug!r}" if chosen else ""
             parts = [NO_BUDGETS.format(of_whom=of_whom, slug=chosen.slug if chosen else "acme")]
-        parts.append("\n".join([*_of_holds(count, holds), *_of_housekeeping(swept, pruned)]))
+        parts.append("\n".join([*_of_holds(count, holds), *_of_housekeeping(done)]))
         self.stdout.write("\n\n".join(part for part in parts if part))
 
 
@@ -106,10 +105,12 @@ def _of_holds(count: int, holds: tuple[OutstandingHold, ...]) -> list[str]:
     return [f"{counted(count, 'outstanding hold')}, the oldest {counted(minutes, 'minute')} old."]
 
 
-def _of_housekeeping(swept: int, pruned: Pruned) -> list[str]:
-    lines = []
-    if swept:
-        lines.append(f"Ended {counted(swept, 'hold')} that had expired.")
+def _of_housekeeping(done: Checked) -> list[str]:
+    lines, pruned = [], done.pruned
+    if done.alerts:
+        lines.append(f"Raised {counted(done.alerts, 'alert')}.")
+    if done.swept:
+        lines.append(f"Ended {counted(done.swept, 'hold')} that had expired.")
     if pruned.charges_ended:
         lines.append(f"Ended {counted(pruned.charges_ended, 'hold')} that stayed taken until the period's end.")
     if pruned.counters or pruned.holds:

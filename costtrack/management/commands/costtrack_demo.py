@@ -19,6 +19,7 @@ from django.utils import timezone
 from costtrack.conf import settings
 from costtrack.domain.periods import DayRange
 from costtrack.management.demo.admin_user import create_demo_admin, demo_admin_name, users_database
+from costtrack.management.demo.alerts import count_alerts
 from costtrack.management.demo.figures import (
     DemoFigures,
     agents_table,
@@ -35,6 +36,7 @@ from costtrack.management.demo.traffic import days_until
 from costtrack.management.demo.world import demo_organizations, is_unfinished
 from costtrack.models import Organization
 from costtrack.pricing.loading import load_maintained_rates
+from costtrack.reporting.wording import counted
 
 MAX_DAYS = 366
 PROGRESS_WIDTH = 50
@@ -45,7 +47,7 @@ Fill an empty database with a demo, and show what it cost.
 It migrates the database, loads the rates, and meters the traffic of two invented organizations as an application
 would: responses of OpenAI, Anthropic, Gemini, Bedrock, Azure, OpenRouter, Mistral and Ollama, streams, tools, GPU
 jobs, failures, and one model without a price. Then it folds and verifies the books, prints a daily report and the
-top agents, and makes a superuser whose password it shows once. It takes less than a minute.
+top agents, raises alerts, and makes a superuser whose password it shows once. It takes less than a minute.
 
 The same --seed on the same day (UTC) gives the same figures. A second run finds the demo and changes nothing. A
 database that holds other data is never touched: organizations, usage, users, rows in tables of your own.
@@ -124,10 +126,13 @@ class Command(BaseCommand):
             f"{figures.whole.errors:,} of them failed."
         )
         say(f"Folded {folded:,} sums, and verified: the summaries equal the ledger, on every day.")
+        alerts = count_alerts(using=alias)
+        say(f"Raised {counted(alerts, 'alert')}, which wait for their channels; see Budget alerts in the admin.")
         password = create_demo_admin()
         if options["json"]:
             admin = None if password is None else {"name": demo_admin_name(), "password": password}
-            result = {"status": "played", "seed": options["seed"], **figures_object(figures), "admin": admin}
+            result = {"status": "played", "seed": options["seed"], **figures_object(figures)}
+            result |= {"alerts": alerts, "admin": admin}
             self.stdout.write(json.dumps(result))
         else:
             self.stdout.write("\n" + daily_report(figures, today=now.date()))
@@ -163,7 +168,7 @@ class Command(BaseCommand):
             return
         self.stdout.write(
             f"Removed {report.organizations} organizations with {report.usage_rows:,} ledger rows, their projects, "
-            f"agents, budgets and own rates, and {report.users} user(s). The global price data stays."
+            f"agents, budgets, alerts, channels and own rates, and {report.users} user(s). The global price data stays."
         )
 
     def _progress(self, days: DayRange, *, options: dict[str, Any]) -> Callable[[date], None]:

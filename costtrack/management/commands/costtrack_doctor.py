@@ -13,12 +13,13 @@ from costtrack.metering.health import metering_health
 
 
 class Command(BaseCommand):
-    """Examine settings, database, spool, rates, summaries and partitions."""
+    """Examine settings, database, spool, rates, summaries, partitions, jobs and channels."""
 
     help = (
         "Looks at everything that metering needs: settings, database, spool, dead letters, rates, summaries, "
-        "partitions. It changes nothing. Each line is ok, a warning or a problem, and says what to do. Exit status 1 "
-        "if there is a problem. The proof of the books is `manage.py aggregate_costs --verify`."
+        "partitions; and at the jobs and the alert channels. It changes nothing. Each line is ok, a warning or a "
+        "problem, and says what to do. Exit status 1 if there is a problem. The proof of the books is "
+        "`manage.py aggregate_costs --verify`."
     )
     requires_system_checks: list[str] = []  # what is wrong is shown, and not fatal
 

@@ -12,6 +12,7 @@ from django.db import Error as DatabaseError
 
 from costtrack.conf import settings
 from costtrack.exceptions import CostTrackError
+from costtrack.jobs.runs import job_run
 from costtrack.metering.spool.directory import SpoolUnusable, spool_directory
 from costtrack.metering.spool.header import address_of
 from costtrack.metering.spool.installation import known_installation_uuid
@@ -52,7 +53,8 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         """Book, retry, say what was done and what is left."""
         try:
-            booked = book_leftovers(self._progress(options))
+            with job_run("flush_usage"):
+                booked = book_leftovers(self._progress(options))
             retried = retry_dead_letters() if options["retry_dead_letters"] else None
             state = spool_state(
                 spool_directory(),

@@ -10,6 +10,7 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db import connections
 
 from costtrack.conf import settings
+from costtrack.jobs.runs import job_run
 from costtrack.metering.partitions import coming_months, create_partitions, default_partition_months
 
 
@@ -37,7 +38,8 @@ class Command(BaseCommand):
         days = coming_months(datetime.now(UTC).date(), options["months"])
         if options["move_default_rows"]:
             days += default_partition_months()
-        report = create_partitions(days, move_default_rows=options["move_default_rows"])
+        with job_run("partition_usage"):
+            report = create_partitions(days, move_default_rows=options["move_default_rows"])
         created = ", ".join(f"{month:%Y-%m}" for month in report.created) or "none was missing"
         self.stdout.write(
             f"Created {len(report.created)} partition(s): {created}. "

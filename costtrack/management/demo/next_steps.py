@@ -72,6 +72,7 @@ def next_steps(figures: DemoFigures, *, password: str | None) -> str:
     rows += [
         (f"{manage} cost_report monthly --organization {figures.by_organization[0].name}", "one organization's month"),
         (f"{manage} check_budgets", "how its budgets stand"),
+        (f"{manage} deliver_alerts", "send its alerts; the example site prints mails instead"),
         (f"{manage} aggregate_costs --verify", "prove the books again"),
         (f"{manage} costtrack_demo --flush", "remove the demo, and nothing else"),
     ]

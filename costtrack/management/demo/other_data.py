@@ -12,6 +12,7 @@ BOOKKEEPING = {
     "auth_permission",
     "costtrack_rate",
     "costtrack_ratetier",
+    "costtrack_jobrun",
     "django_admin_log",
     "django_content_type",
     "django_migrations",
@@ -19,7 +20,7 @@ BOOKKEEPING = {
     "django_site",
     "spatial_ref_sys",
 }
-"""Tables that Django, extensions and `load_rates` fill."""
+"""Tables that Django, extensions, `load_rates` and jobs fill."""
 BOOKKEEPING_PREFIXES = ("django_celery_beat_",)
 
 

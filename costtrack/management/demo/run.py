@@ -10,6 +10,7 @@ from django.db import transaction
 from costtrack.aggregation import fold_pending, verify_books
 from costtrack.domain.periods import DayRange
 from costtrack.exceptions import CostTrackError
+from costtrack.management.demo.alerts import create_alert_rules, raise_demo_alerts
 from costtrack.management.demo.flush import flush_demo
 from costtrack.management.demo.live import call_live
 from costtrack.management.demo.traffic import play
@@ -55,6 +56,9 @@ def run_demo(
                 f"The summaries differ from the ledger in {len(differences)} place(s), first on {first.day} in the "
                 f"{first.grain} grain: {first.dimensions}, ledger minus summary {first.ledger_minus_summary}."
             )
+        with transaction.atomic(using=using):
+            create_alert_rules(using=using)
+        raise_demo_alerts(now=now, using=using)
         finish_organizations(using=using)
     except BaseException:
         flush(FLUSH_SECONDS)  # else what is still spooled would look for the organizations that are removed now

@@ -15,6 +15,7 @@ from costtrack.metering.ledger.backends import backend_for
 from costtrack.metering.ledger.counted import counted_correction
 from costtrack.metering.ledger.rows import ATTRIBUTION_COLUMNS, ZERO, SummaryPart
 from costtrack.metering.ledger.sums import pending_rows
+from costtrack.metering.ledger.usage_outbox import add_usage_deliveries
 from costtrack.models import ResourceUsage
 from costtrack.models.summaries import AGENT_DIMENSIONS, COUNT_SUMS
 
@@ -87,6 +88,7 @@ def append_correction(row: ResourceUsage, *, using: str) -> ResourceUsage:
         row.pk = None  # of an attempt before
         row.save(using=using, force_insert=True)
         backend_for(connections[using]).insert_pending(pending_rows([correction_part(row)]))
+        add_usage_deliveries({row.organization_id: [(row.id, row.day)]}, using=using)
 
     try:
         with transaction.atomic(using=using):

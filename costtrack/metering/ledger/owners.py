@@ -9,12 +9,12 @@ from typing import TypeVar
 from zoneinfo import ZoneInfoNotFoundError
 
 from django.core.validators import slug_re
-from django.db.models import Count
+from django.db.models import Count, Exists, OuterRef, Q
 
 from costtrack.conf import settings
 from costtrack.domain.events import Attribution
 from costtrack.domain.periods import ZoneHistory
-from costtrack.models import Agent, Organization, OrganizationZone, Project
+from costtrack.models import Agent, AlertChannel, Organization, OrganizationZone, Project
 
 Key = TypeVar("Key", tuple[int, str], tuple[int, int, str])
 
@@ -29,6 +29,8 @@ class Owners:
     organizations: dict[str, tuple[int, ZoneHistory]] = field(default_factory=dict)
     refused: dict[str, str] = field(default_factory=dict)
     """Organizations that can take no usage, with the reason."""
+    sending: set[int] = field(default_factory=set)
+    """Organizations whose usage some webhook wants."""
     projects: dict[tuple[int, str], int] = field(default_factory=dict)
     agents: dict[tuple[int, str], int] = field(default_factory=dict)
 
@@ -72,16 +74,20 @@ def attributions_key(attribution: Attribution) -> tuple[str, str, str]:
 
 def _find_organizations(owners: Owners, slugs: Sequence[str], *, using: str) -> None:
     organizations = Organization.objects.using(using)
-    rows = list(organizations.filter(slug__in=slugs).values_list("slug", "id", "timezone"))
+    hooks = AlertChannel.objects.filter(Q(organization=OuterRef("pk")) | Q(organization=None))
+    is_sending = Exists(hooks.filter(is_active=True, sends_usage=True))  # here, so that batches need no query for it
+    named = organizations.filter(slug__in=slugs)
+    rows = list(named.values_list("slug", "id", "timezone", is_sending))
     default = settings.default_organization
-    if default in slugs and all(slug != default for slug, _, _ in rows) and slug_re.fullmatch(default):
+    if default in slugs and all(row[0] != default for row in rows) and slug_re.fullmatch(default):
         organizations.bulk_create([Organization(slug=default)], ignore_conflicts=True)
-        rows += organizations.filter(slug=default).values_list("slug", "id", "timezone")
+        rows += organizations.filter(slug=default).values_list("slug", "id", "timezone", is_sending)
     changes: dict[int, list[tuple[str, datetime | None]]] = {}
     zones = OrganizationZone.objects.using(using).filter(organization_id__in=[row[1] for row in rows])
     for organization_id, timezone, effective_from in zones.values_list("organization_id", "timezone", "effective_from"):
         changes.setdefault(organization_id, []).append((timezone, effective_from))
-    for slug, organization_id, timezone in rows:
+    owners.sending = {row[1] for row in rows if row[3]}
+    for slug, organization_id, timezone, _ in rows:
         try:
             history = ZoneHistory.of(timezone, changes.get(organization_id, []))
         except (ZoneInfoNotFoundError, ValueError) as error:

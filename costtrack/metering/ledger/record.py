@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 
 from django.db import DataError, IntegrityError, OperationalError, connections, transaction
 
@@ -21,6 +21,7 @@ from costtrack.metering.ledger.results import RecordResult, RecordStatus
 from costtrack.metering.ledger.rows import Owner, StagedUsage, ledger_values, summary_part
 from costtrack.metering.ledger.standing import StandingRecord, earlier_in_batch, result_of_standing, standing_records
 from costtrack.metering.ledger.sums import pending_rows
+from costtrack.metering.ledger.usage_outbox import add_usage_deliveries
 from costtrack.metering.partitions import create_partitions
 from costtrack.pricing.price import price_event
 from costtrack.pricing.ratebook import RateBook, current_ratebook, forget_rates
@@ -110,7 +111,8 @@ def _stage(
         agent_id = owners.agents.get((project_id, attribution.agent)) if project_id is not None else None
         if agent_id is None:
             metadata["_agent_over_cap"] = attribution.agent
-    owner = Owner(organization_id, project_id, agent_id, zones.day_of(event.occurred_at))
+    is_sent = organization_id in owners.sending
+    owner = Owner(organization_id, project_id, agent_id, zones.day_of(event.occurred_at), is_sent)
     priced = price_event(event, organization_id=organization_id, book=book)
     return StagedUsage(
         event=event,
@@ -200,6 +202,7 @@ def _write(
             accepted.sort(key=lambda one: one.usage_id)
             backend.insert_usage(accepted)
             backend.insert_pending(pending_rows(one.part for one in accepted))
+            add_usage_deliveries(_to_send(accepted), using=alias)
         counters.settle(
             lambda: [counted_usage(one) for one in accepted],
             {one.owner.organization_id for one in accepted},
@@ -211,6 +214,16 @@ def _write(
         )
         attempts.now.update(one.usage_id for one in accepted)
     return standing
+
+
+def _to_send(accepted: Sequence[StagedUsage]) -> dict[int, list[tuple[int, date]]]:
+    """(id, day) of what webhooks want, by organization."""
+    rows: dict[int, list[tuple[int, date]]] = {}
+    for one in accepted:
+        if not one.owner.is_sent:
+            continue
+        rows.setdefault(one.owner.organization_id, []).append((one.usage_id, one.owner.day))
+    return rows
 
 
 def _recorded(one: StagedUsage) -> RecordResult:

@@ -80,6 +80,8 @@ class Owner:
     project_id: int | None
     agent_id: int | None
     day: date
+    is_sent: bool = False
+    """Some webhook wants the organization's usage."""
 
 
 def json_text(value: Any) -> str:

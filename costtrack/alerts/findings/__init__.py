@@ -1,0 +1,1 @@
+"""What people have to be told besides budgets: each module finds one kind of it, from what the tables say."""

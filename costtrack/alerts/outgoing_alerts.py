@@ -1,0 +1,40 @@
+"""An alert as a message: its subject, its text and its data."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from costtrack.alerts.channels.outgoing import Outgoing
+from costtrack.models import AlertDelivery, BudgetAlert
+
+
+def outgoing_alert(delivery: AlertDelivery) -> Outgoing:
+    """The message of a delivery, whose alert is loaded with its organization (else two queries more)."""
+    alert = delivery.alert
+    where = alert.organization.slug if alert.organization else "costtrack"
+    first_line = alert.message.splitlines()[0] if alert.message else alert.get_kind_display()
+    return Outgoing(
+        id=str(delivery.id),
+        type="alert.raised",
+        created_at=alert.raised_at,
+        subject=f"[{alert.severity}] {where}: {first_line}"[:200],
+        text=alert.message,
+        severity=alert.severity,
+        data=alert_data(alert),
+    )
+
+
+def alert_data(alert: BudgetAlert) -> dict[str, Any]:
+    """The alert for programs."""
+    return {
+        "id": str(alert.id),
+        "kind": alert.kind,
+        "organization": alert.organization.slug if alert.organization else None,
+        "budget": alert.budget_id,
+        "subject": alert.subject,
+        "period_start": alert.period_start.isoformat() if alert.period_start else None,
+        "severity": alert.severity,
+        "message": alert.message,
+        "figures": alert.figures,
+        "raised_at": alert.raised_at.isoformat(),
+    }

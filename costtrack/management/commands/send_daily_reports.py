@@ -1,0 +1,31 @@
+"""`manage.py send_daily_reports`: mail each organization's yesterday, in its own morning."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from dataclasses import asdict
+from typing import Any
+
+from django.core.management.base import BaseCommand
+
+from costtrack.jobs.reports import send_daily_reports
+
+
+class Command(BaseCommand):
+    """Sends the daily reports that are due, each once. Run it every hour."""
+
+    help = (
+        "Mails the cost report of yesterday to every channel that sends reports, after six in the morning of its "
+        "organization's time zone, each once; days that were missed are sent late, up to three. Run it every hour."
+    )
+
+    def add_arguments(self, parser: argparse.ArgumentParser) -> None:
+        """Declare the options."""
+        parser.add_argument("--json", action="store_true", help="print one JSON object")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        """Send, say how it went."""
+        done = send_daily_reports()
+        text = f"Sent {done.sent}, to be tried again {done.failed}, given up {done.dead}."
+        self.stdout.write(json.dumps(asdict(done)) if options["json"] else text)
