@@ -26,15 +26,21 @@ class Right(StrEnum):
     """To send usage, and to reserve for calls."""
     MANAGE_BUDGETS = "manage_budgets"
     """To make, change and delete budgets, and to acknowledge alerts."""
+    MANAGE_PROJECTS = "manage_projects"
+    """To make, change and deactivate projects and agents."""
     MANAGE_RATES = "manage_rates"
     """To make and end the organization's own rates."""
+    MANAGE_ORGANIZATION = "manage_organization"
+    """To change the organization itself: its name and zone, its people, its keys, where its alerts go."""
 
 
 LEAST_ROLE: Mapping[Right, Role] = {
     Right.READ: Role.VIEWER,
     Right.INGEST: Role.MANAGER,
     Right.MANAGE_BUDGETS: Role.MANAGER,
+    Right.MANAGE_PROJECTS: Role.MANAGER,
     Right.MANAGE_RATES: Role.ADMIN,
+    Right.MANAGE_ORGANIZATION: Role.ADMIN,
 }
 """What a person has to be for it. A key is granted its scopes, `read` and `ingest`, and never the rest."""
 

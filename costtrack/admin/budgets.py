@@ -20,20 +20,14 @@ from django.utils.translation import gettext_lazy
 
 from costtrack.admin.bases import CheckedChangeList, ModelAdmin, TabularInline
 from costtrack.admin.figures import amount, json_block, usd
+from costtrack.admin.thresholds import ThresholdInline
 from costtrack.budgets.changes import CHANGEABLE, change_budget, create_budget, delete_budget
 from costtrack.domain.budget_rules import TEXT_SCOPE
-from costtrack.models import Budget, BudgetChange, BudgetCounter, BudgetThreshold
+from costtrack.models import Budget, BudgetChange, BudgetCounter
 from costtrack.reporting.current_counters import whole_figures
 
 FIXED = ("organization", "project", "agent", "metric", "period", "per")
 """What a budget is about, beside the texts: never changed."""
-
-
-class ThresholdInline(TabularInline[BudgetThreshold, Budget]):
-    """The levels that people want to be told of; they refuse nothing, so no process has to know of a change."""
-
-    model = BudgetThreshold
-    extra = 0
 
 
 class ChangeInline(TabularInline[BudgetChange, Budget]):
@@ -136,12 +130,12 @@ class BudgetAdmin(ModelAdmin[Budget]):
 
     def delete_model(self, request: HttpRequest, obj: Budget) -> None:
         """Through the one writer of budgets."""
-        delete_budget(obj)
+        delete_budget(obj, changed_by=request.user)
 
     def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Budget]) -> None:
         """Through the one writer of budgets."""
         for budget in queryset:
-            delete_budget(budget)
+            delete_budget(budget, changed_by=request.user)
 
     def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
         """What goes with them, counted: a budget may have a counter for each of a million threads."""

@@ -15,6 +15,8 @@ from django.utils.formats import date_format
 from django.utils.functional import cached_property
 from django.utils.translation import gettext as _
 
+from costtrack.access.rows import visible_rows
+from costtrack.admin.scoping import person_of
 from costtrack.domain.periods import DayRange, day_range, month_range
 from costtrack.models import DailyCostSummary
 from costtrack.models.summaries import AGENT, PENDING
@@ -41,6 +43,7 @@ class DayChangeList(ChangeList):
 
     def get_filters(self, request: HttpRequest) -> Any:
         """Django's; a year that no calendar has and a NUL are wrong parameters, not a server error."""
+        self._request = request
         if any("\x00" in value for values in self.filter_params.values() for value in values):
             raise IncorrectLookupParameters
         try:
@@ -97,7 +100,8 @@ class DayChangeList(ChangeList):
 
     @cached_property
     def _bounds(self) -> tuple[date | None, date | None]:
-        return first_and_last_day(organization=chosen_key(self.filter_params.get("organization", [""])[-1]))
+        chosen = chosen_key(self.filter_params.get("organization", [""])[-1])
+        return first_and_last_day(self._request, organization=chosen)
 
     def _number(self, name: str) -> int | None:
         values = self.filter_params.get(name)
@@ -108,14 +112,15 @@ class DayChangeList(ChangeList):
         return {"title": title, "link": self.get_query_string(parameters, ["day__"])}
 
 
-def first_and_last_day(*, organization: int = 0) -> tuple[date | None, date | None]:
-    """The first and the last day with usage, of one organization or (0) of all, from the summaries.
+def first_and_last_day(request: HttpRequest, *, organization: int = 0) -> tuple[date | None, date | None]:
+    """The first and the last day with usage that the person may see, of one organization or (0) of all.
 
-    One query for each grain, because only then both ends are look-ups in an index that ends in (grain, day).
+    From the summaries. One query for each grain, because only then both ends are look-ups in an index that ends in
+    (grain, day).
     """
     firsts, lasts = [], []
     for grain in (AGENT, PENDING):
-        rows = DailyCostSummary.all_grains.filter(grain=grain)
+        rows = visible_rows(DailyCostSummary.all_grains.filter(grain=grain), person_of(request))
         if organization:
             rows = rows.filter(organization_id=organization)
         ends = rows.aggregate(first=Min("day"), last=Max("day"))

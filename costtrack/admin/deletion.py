@@ -46,7 +46,7 @@ class KeptWhileUsedAdmin(ModelAdmin[AnyModel]):
     ) -> HttpResponse:
         """Django's; for one with usage a message that says what to do instead."""
         obj = self.get_object(request, unquote(object_id))
-        if obj is not None and self.has_usage(obj):
+        if obj is not None and super().has_delete_permission(request, obj) and self.has_usage(obj):
             return self._refuse_deletion(request, obj)
         try:
             return super().delete_view(request, object_id, extra_context)

@@ -17,7 +17,10 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
+from costtrack.access.principals import Right
+from costtrack.access.rows import rows_granted, visible_rows
 from costtrack.admin.day_list import chosen_key
+from costtrack.admin.scoping import person_of
 from costtrack.models import Agent, DailyCostSummary, Organization, Project, Rate
 from costtrack.models.summaries import PENDING, PROJECT
 
@@ -53,7 +56,7 @@ class OwnerFilter(admin.SimpleListFilter):
     def lookups(self, request: HttpRequest, model_admin: ModelAdmin[Any]) -> Choices:
         """The chosen one first, then up to 200 of its level."""
         chosen = self.number()
-        owners = self.owners(request)
+        owners = visible_rows(self.owners(request), person_of(request))
         listed = {owner.pk: str(owner) for owner in owners[:MOST_CHOICES]}
         if chosen and chosen not in listed:
             listed = {owner.pk: str(owner) for owner in owners.filter(pk=chosen)} | listed
@@ -136,15 +139,21 @@ class AgentFilter(OwnerFilter):
 
 
 class KnownValueFilter(admin.SimpleListFilter):
-    """By a text column; offered are the values of used rates and those of the newest summaries."""
+    """By a text column; offered are the values of used rates and those of the newest summaries.
+
+    To who is no superuser only those of their own organizations: a used rate that is everybody's tells of others.
+    """
 
     parameter_name: str
 
     def lookups(self, request: HttpRequest, model_admin: ModelAdmin[Any]) -> Choices:
         """The known values, and the chosen one whatever it is."""
-        known = set(Rate.objects.filter(is_used=True).values_list(self.parameter_name, flat=True))
+        person = person_of(request)
+        used = rows_granted(Rate.objects.filter(is_used=True), person, Right.READ)
+        known = set(used.values_list(self.parameter_name, flat=True))
         for grain in (PROJECT, PENDING):
-            newest = DailyCostSummary.all_grains.filter(grain=grain).order_by("-day")
+            of_grain = DailyCostSummary.all_grains.filter(grain=grain)
+            newest = visible_rows(of_grain, person).order_by("-day")
             known.update(newest.values_list(self.parameter_name, flat=True)[:NEWEST_SUMMARIES])
         if chosen := self.value():
             known.add(chosen)

@@ -9,7 +9,9 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy, ngettext
 
 from costtrack.access.keys import revoke_key
+from costtrack.access.principals import Right
 from costtrack.admin.bases import ReadOnlyAdmin
+from costtrack.admin.scoping import person_of
 from costtrack.models import AgentKey
 
 
@@ -33,11 +35,12 @@ class AgentKeyAdmin(ReadOnlyAdmin[AgentKey]):
     list_select_related = ("organization", "project", "agent")
     search_fields = ("name", "prefix")
     fields = (*list_display, "created_by", "revoked_at")
-    actions = ("revoke",)  # type: ignore[assignment]  # read-only screens have none else
+    actions = ("revoke",)
 
     def has_revoke_permission(self, request: HttpRequest) -> bool:
-        """Who may change keys."""
-        return request.user.has_perm("costtrack.change_agentkey")
+        """Who may change keys, of some organization."""
+        may = person_of(request).has(Right.MANAGE_ORGANIZATION)
+        return may and request.user.has_perm("costtrack.change_agentkey")
 
     @admin.action(description=gettext_lazy("Revoke the selected keys, for ever"), permissions=["revoke"])
     def revoke(self, request: HttpRequest, queryset: QuerySet[AgentKey]) -> None:

@@ -15,6 +15,7 @@ from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy
 
+from costtrack.access.rows import visible_rows
 from costtrack.admin.cost_arithmetic import arithmetic_table
 from costtrack.admin.figures import amount, count, count_column, figure_table, json_block, usd, usd_column
 from costtrack.admin.filters import (
@@ -26,6 +27,7 @@ from costtrack.admin.filters import (
 )
 from costtrack.admin.large_lists import LargeListAdmin
 from costtrack.admin.paginator import BoundedPaginator
+from costtrack.admin.scoping import person_of
 from costtrack.domain.tokens import TOKEN_FIELDS
 from costtrack.models import Organization, ResourceUsage
 from costtrack.reporting.shown_model import shown_model
@@ -121,7 +123,8 @@ class ResourceUsageAdmin(LargeListAdmin[ResourceUsage]):
         term = search_term.strip()
         if not term:
             return queryset, False
-        organizations = list(Organization.objects.values_list("pk", flat=True))
+        visible = visible_rows(Organization.objects.all(), person_of(request))
+        organizations = list(visible.values_list("pk", flat=True))
         wanted = Q()
         for column in SEARCHED:
             wanted |= Q(**{"organization__in": organizations, column: term}) & ~Q(**{column: ""})

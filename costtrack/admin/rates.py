@@ -16,15 +16,19 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from costtrack.admin.bases import ModelAdmin, TabularInline
+from costtrack.access.rows import visible_rows
+from costtrack.admin.bases import TabularInline
 from costtrack.admin.figures import price_column
 from costtrack.admin.rate_forms import RateForm, TierForm
-from costtrack.admin.rate_validity import ValidityFilter, with_end
+from costtrack.admin.rate_use import UseUntoldAdmin, is_used
+from costtrack.admin.rate_validity import ValidityFilter
+from costtrack.admin.scoping import person_of
 from costtrack.domain.events import ServiceTier
 from costtrack.models import Rate, RateTier
 from costtrack.models.rates import PRICE_FIELDS
 from costtrack.pricing.ratebook import forget_rates
 from costtrack.pricing.stored_rates import stored_rates
+from costtrack.pricing.validity import with_end
 
 NOT_COPIED = ("id", "rate", "effective_from", "source", "source_version")
 """What a rate that follows another one has of its own."""
@@ -55,7 +59,7 @@ class TierInline(TabularInline[RateTier, Rate]):
 
 
 @admin.register(Rate)
-class RateAdmin(ModelAdmin[Rate]):
+class RateAdmin(UseUntoldAdmin):
     """Prices with their dates: what is in force, what follows, what has ended."""
 
     form = RateForm
@@ -81,7 +85,7 @@ class RateAdmin(ModelAdmin[Rate]):
     search_fields = ("model", "provider", "source")
     autocomplete_fields = ("organization",)
     readonly_fields = ("is_used", "created_at", "updated_at")
-    actions = ("follow",)
+    actions = reading_actions = ("follow",)
     fieldsets = (
         (None, {"fields": ("provider", "model", "aliases", "organization", "resource_type", "service_tier")}),
         (gettext_lazy("When"), {"fields": ("effective_from", "window_start", "window_end")}),
@@ -197,7 +201,7 @@ class RateAdmin(ModelAdmin[Rate]):
         """Django's; a used rate is refused with a message."""
         page = reverse("admin:costtrack_rate_changelist")
         rate = self.get_object(request, unquote(object_id))
-        if is_used(rate):
+        if is_used(rate) and super().has_delete_permission(request, rate):
             return self._refused(request, page)
         try:
             return super().delete_view(request, object_id, extra_context)
@@ -225,13 +229,8 @@ def _withdrawal(rate: Rate) -> str:
     return text % {"model": rate.model, "tier": rate.service_tier, "start": f"{start:%Y-%m-%d %H:%M %Z}"}
 
 
-def is_used(rate: Rate | None) -> bool:
-    """Whether the rate has priced usage."""
-    return rate is not None and rate.is_used
-
-
 def _followed(request: HttpRequest) -> Rate | None:
     key = request.GET.get("follow", "")
     if not (key.isascii() and key.isdigit() and len(key) < 19):
         return None
-    return Rate.objects.filter(pk=key).first()
+    return visible_rows(Rate.objects.all(), person_of(request)).filter(pk=key).first()

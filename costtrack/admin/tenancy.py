@@ -18,6 +18,7 @@ from django.utils.translation import gettext_lazy
 
 from costtrack.admin.bases import ModelAdmin, TabularInline
 from costtrack.admin.deletion import KeptWhileUsedAdmin
+from costtrack.admin.scoping import person_of
 from costtrack.models import Agent, DailyCostSummary, Membership, Organization, OrganizationZone, Project, ResourceUsage
 from costtrack.models.summaries import AGENT, PENDING, PROJECT
 from costtrack.models.tenancy import validate_timezone
@@ -79,6 +80,14 @@ class OrganizationAdmin(KeptWhileUsedAdmin[Organization]):
     def get_readonly_fields(self, request: HttpRequest, obj: Organization | None = None) -> tuple[str, ...]:
         """Once it exists, the slug stays: callers name it."""
         return ("slug", "created_at") if obj else ("created_at",)
+
+    def has_add_permission(self, request: HttpRequest, *parent: Any) -> bool:
+        """Superusers."""
+        return person_of(request).is_superuser and super().has_add_permission(request, *parent)
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Superusers, of one without usage."""
+        return person_of(request).is_superuser and super().has_delete_permission(request, obj)
 
     def get_inlines(self, request: HttpRequest, obj: Organization | None) -> list[Any]:
         """The zone history once there is something to have one."""

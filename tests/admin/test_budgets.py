@@ -16,7 +16,7 @@ from django.test import Client
 
 from costtrack.budgets.changes import change_budget
 from costtrack.metering.ledger import record_events
-from costtrack.models import Budget, BudgetCounter, BudgetThreshold, Hold, Organization, Project
+from costtrack.models import Budget, BudgetCounter, BudgetThreshold, Hold, Membership, Organization, Project
 from tests.admin.rows import adding, changing, deleting, form_of, listing, page
 from tests.budgets.asked import hold, make_budget
 from tests.factories import NOON, make_event, make_rate
@@ -234,6 +234,7 @@ def test_who_may_only_view_changes_nothing(acme: Organization) -> None:
     budget = make_budget(acme, "10")
     person = get_user_model().objects.create_user("viewer", is_staff=True)
     person.user_permissions.add(Permission.objects.get(codename="view_budget"))
+    Membership.objects.create(user=person, organization=acme, role="admin")
     client = Client()
     client.force_login(person)
     assert "let_rest" not in page(client, listing("budget"))

@@ -8,7 +8,7 @@ from django.contrib.auth.models import Permission
 from django.test import Client
 
 from costtrack.access.keys import create_key
-from costtrack.models import Agent, AgentKey
+from costtrack.models import Agent, AgentKey, Membership
 from tests.admin.rows import changing, listing, page
 from tests.factories import NOON
 
@@ -53,6 +53,7 @@ def test_who_may_only_look_at_keys_can_not_revoke(agent: Agent) -> None:
     key = make_key(agent)
     clerk = get_user_model().objects.create_user(username="clerk", is_staff=True)
     clerk.user_permissions.add(Permission.objects.get(codename="view_agentkey"))
+    Membership.objects.create(user=clerk, organization=agent.project.organization, role="admin")
     client = Client()
     client.force_login(clerk)
     assert "revoke" not in page(client, listing("agentkey")).lower().replace("revoked", "")

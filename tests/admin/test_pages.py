@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from decimal import Decimal
+from typing import Any
 
 import pytest
 from django.contrib import admin
@@ -14,12 +15,19 @@ from django.urls import reverse
 from costtrack.access.keys import create_key
 from costtrack.models import (
     Agent,
+    AlertAction,
+    AlertChannel,
+    AlertDelivery,
+    BudgetAlert,
     BudgetCounter,
     DailyCostSummary,
     Hold,
+    JobRun,
     Membership,
     Organization,
+    ReportDelivery,
     ResourceUsage,
+    UsageDelivery,
     UsageKey,
 )
 from tests.admin.rows import adding, changing, deleting, gpt_4, listing, page, use
@@ -28,8 +36,9 @@ from tests.factories import NOON
 
 pytestmark = pytest.mark.django_db
 
-EDITABLE = ("organization", "project", "agent", "membership", "rate", "budget")
-READ_ONLY = ("resourceusage", "dailycostsummary", "budgetcounter", "hold", "agentkey")
+EDITABLE = ("organization", "project", "agent", "membership", "rate", "budget", "alertchannel")
+OF_ALERTS = ("budgetalert", "alertdelivery", "reportdelivery", "usagedelivery", "jobrun")
+READ_ONLY = ("resourceusage", "dailycostsummary", "budgetcounter", "hold", "agentkey", *OF_ALERTS)
 
 
 def rows_of_every_screen(agent: Agent) -> list[object]:
@@ -42,7 +51,28 @@ def rows_of_every_screen(agent: Agent) -> list[object]:
     budget = make_budget(organization)
     budget.thresholds.create(level=80)
     hold()
+    channel = AlertChannel.objects.create(
+        organization=organization, name="hook", kind="webhook", target="https://hooks.example.org/a-secret-path"
+    )
+    alert = BudgetAlert.objects.create(
+        budget=budget,
+        organization=organization,
+        threshold=budget.thresholds.get(),
+        period_start=NOON,
+        severity="warning",
+        message="Too much",
+        figures={"cost": "1"},
+        raised_at=NOON,
+    )
+    AlertAction.objects.create(alert=alert, action="noted", at=NOON, by=person, note="Odd.")
+    sending: dict[str, Any] = {"channel": channel, "created_at": NOON, "next_attempt_at": NOON}
     return [
+        channel,
+        alert,
+        AlertDelivery.objects.create(alert=alert, **sending),
+        ReportDelivery.objects.create(organization=organization, report="daily", day=NOON.date(), **sending),
+        UsageDelivery.objects.create(usage=[[1, "2026-11-20"]], **sending),
+        JobRun.objects.create(name="check_budgets", started_at=NOON),
         organization,
         agent.project,
         agent,
@@ -73,6 +103,12 @@ def test_every_model_but_the_usage_keys_has_a_screen() -> None:
         "Budget",
         "BudgetCounter",
         "Hold",
+        "BudgetAlert",
+        "AlertChannel",
+        "AlertDelivery",
+        "ReportDelivery",
+        "UsageDelivery",
+        "JobRun",
     }
     assert not admin.site.is_registered(UsageKey)
 

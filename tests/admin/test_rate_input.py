@@ -22,6 +22,8 @@ pytestmark = pytest.mark.django_db
         ("output_usd_per_million", "free"),
         ("cache_read_usd_per_million", "0.0000001"),
         ("cache_read_usd_per_million", "1e11"),
+        ("reasoning_usd_per_million", "1e9"),
+        ("request_usd", "999999999999.999999999999"),
         ("request_usd", "-0.01"),
         ("unit_price_usd", "-0.01"),
         ("aliases", '"gpt-4"'),

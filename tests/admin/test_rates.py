@@ -13,9 +13,9 @@ from django.contrib.messages import get_messages
 from django.test import Client
 from django.urls import reverse
 
-from costtrack.admin.rate_validity import with_end
 from costtrack.models import Agent, Organization, Rate, RateTier
 from costtrack.pricing.ratebook import current_ratebook
+from costtrack.pricing.validity import with_end
 from tests.admin.rows import adding, changing, deleting, form_of, gpt_4, listing, new_rate, page, use
 
 pytestmark = pytest.mark.django_db
