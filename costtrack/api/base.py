@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from datetime import date
-from functools import cached_property
+from functools import cached_property, wraps
 from typing import Any, ClassVar
 
-from django.http import HttpResponse
+from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
 from django.utils import timezone
 from rest_framework.authentication import BaseAuthentication
 from rest_framework.exceptions import NotFound
+from rest_framework.parsers import BaseParser, JSONParser
 from rest_framework.permissions import SAFE_METHODS, BasePermission
 from rest_framework.renderers import BaseRenderer, JSONRenderer
 from rest_framework.request import Request
@@ -19,10 +22,14 @@ from rest_framework.views import APIView
 
 from costtrack.access.principals import Principal, Right
 from costtrack.api.authentication import AgentKeyAuthentication, principal_of
+from costtrack.api.negotiation import Negotiation
 from costtrack.api.problems import problem_response
+from costtrack.conf import settings
 from costtrack.domain.periods import ZoneHistory
+from costtrack.metering.request_ids import REQUEST_ID_HEADER, request_id_of
 from costtrack.models import Agent, Organization, Project
 from costtrack.reporting.parameters import AN_ORGANIZATION, InvalidParameter, check_names, parse_day, parse_text
+from costtrack.reporting.read_limit import limited_reading
 from costtrack.reporting.zones import reporting_zone
 
 
@@ -51,8 +58,12 @@ class CostView(ProblemDocuments, APIView):
     """What a method other than GET, HEAD and OPTIONS needs."""
     permission_classes: tuple[type[BasePermission], ...] = (HasRight,)
     renderer_classes: tuple[type[BaseRenderer], ...] = (JSONRenderer,)
+    parser_classes: tuple[type[BaseParser], ...] = (JSONParser,)
+    content_negotiation_class = Negotiation
+    versioning_class = None
+    """The host's versions are of its own API."""
     parameters: ClassVar[tuple[str, ...]] = ()
-    """The query parameters that the view takes, besides `organization` and the one that chooses a format."""
+    """The query parameters that reading takes, besides `organization` and the one that chooses a format."""
     takes_organization: ClassVar[bool] = True
     """Whether it takes `organization`."""
 
@@ -67,9 +78,13 @@ class CostView(ProblemDocuments, APIView):
 
     @property
     def right(self) -> Right:
-        """What the request needs. A method that the view does not have asks for no more than to be told so."""
-        is_write = self.request.method not in SAFE_METHODS and self.request.method in self.allowed_methods
-        return self.right_to_write if is_write else self.right_to_read
+        """What the request needs."""
+        return self.right_to_write if self.is_write else self.right_to_read
+
+    @property
+    def is_write(self) -> bool:
+        """Whether it writes. A method that the view does not have asks for no more than to be told so."""
+        return self.request.method not in SAFE_METHODS and self.request.method in self.allowed_methods
 
     @cached_property
     def principal(self) -> Principal:
@@ -81,12 +96,37 @@ class CostView(ProblemDocuments, APIView):
         super().initial(request, *args, **kwargs)
         check_names(request.query_params.dict(), known=self.known_parameters)
 
+    def setup(self, request: HttpRequest, *args: Any, **kwargs: Any) -> None:
+        """Django's; what GET and HEAD read is read as `reading` says."""
+        read = getattr(self, "get", None)
+        if read is not None:
+            vars(self)["get"] = self._limited(read)
+        super().setup(request, *args, **kwargs)
+
+    def reading(self) -> AbstractContextManager[None]:
+        """What GET runs in: a transaction of which no statement takes longer than it may."""
+        return limited_reading(settings.database)
+
+    def finalize_response(self, request: Request, response: Any, *args: Any, **kwargs: Any) -> Any:
+        """REST framework's, and the request's id; so that is told where CostTrackMiddleware is not installed, too."""
+        final = super().finalize_response(request, response, *args, **kwargs)
+        final.headers.setdefault(REQUEST_ID_HEADER, request_id_of(request._request))
+        return final
+
+    def _limited(self, read: Callable[..., HttpResponseBase]) -> Callable[..., HttpResponseBase]:
+        @wraps(read)
+        def limited(request: Request, *args: Any, **kwargs: Any) -> HttpResponseBase:
+            with self.reading():
+                return read(request, *args, **kwargs)
+
+        return limited
+
     @property
     def known_parameters(self) -> tuple[str, ...]:
-        """The names of all query parameters that the view takes."""
+        """The names of all query parameters that the request may have."""
         choose_format = api_settings.URL_FORMAT_OVERRIDE
         common = [*(["organization"] if self.takes_organization else []), *([choose_format] if choose_format else [])]
-        return (*self.parameters, *common)
+        return (*(() if self.is_write else self.parameters), *common)
 
     def parameter(self, name: str) -> str | None:
         """The one value of a query parameter, None where it is not given."""
@@ -111,6 +151,15 @@ class CostView(ProblemDocuments, APIView):
     def organizations(self) -> Sequence[Organization]:
         """Those to sum over: the one that is asked for, else all that are granted."""
         return self.principal.organizations(self.right) if self.organization is None else [self.organization]
+
+    def organization_named(self, said: str) -> Organization | None:
+        """The organization that a body names; if it names none, the one that is asked for, else the only one granted.
+
+        None for one that is not granted, as for one that does not exist; and where it is not said which of several.
+        """
+        if said:
+            return self.principal.organization(said, right=self.right)
+        return self.organizations[0] if len(self.organizations) == 1 else None
 
     @property
     def owner(self) -> Project | Agent | None:

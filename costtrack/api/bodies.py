@@ -52,6 +52,12 @@ def read_json(request: Request, *, media_types: Collection[str] = (JSON,)) -> ob
     return data
 
 
+def has_body(request: Request) -> bool:
+    """Whether anything is sent along."""
+    is_chunked = bool(request.META.get("HTTP_TRANSFER_ENCODING"))
+    return is_chunked or request.META.get("CONTENT_LENGTH") not in (None, "", "0")
+
+
 def _is_deeper_than(levels: int, data: object) -> bool:
     # Level by level: a function that calls itself could be made to fail.
     level = [data] if isinstance(data, (dict, list)) else []

@@ -24,13 +24,19 @@ Clean = Callable[[str, Any], Any]
 class UnknownField(CostTrackError, ValueError):
     """An object has a field that nothing here knows: were a mistyped one left out, the usage would be another."""
 
+    def __init__(self, field: str, hint: str) -> None:
+        self.field = shorten(field, length=40)
+        super().__init__(f"{self.field}: no such field.{hint}")
+
 
 def text(field: str, value: object) -> str:
-    """A text without NUL, or a whole number as its digits."""
+    """A text without NUL, or a whole number of 64 bits as its digits: to JSON 7.0 is one, too."""
     if isinstance(value, str):
         if "\x00" in value:
             raise InvalidUsage(field, value, "a text without NUL")
         return value.strip()
+    if isinstance(value, float) and value.is_integer() and -(2**63) < value < 2**64:
+        return str(int(value))
     if isinstance(value, int) and not isinstance(value, bool):
         return str(value)
     raise InvalidUsage(field, value, "a text")
@@ -111,14 +117,26 @@ EVENT: dict[str, Clean] = {
 """What an event may say."""
 
 
-def cleaned(given: object, known: Mapping[str, Clean]) -> dict[str, Any]:
-    """The values of an object by their names; null is not given. Raises UnknownField, and InvalidUsage."""
+def cleaned(
+    given: object,
+    known: Mapping[str, Clean],
+    *,
+    what: str = "event",
+    keeps_null: bool = False,
+    elsewhere: Mapping[str, str] | None = None,
+) -> dict[str, Any]:
+    """The values of an object by their names; null is not given, unless it is kept for `known` to clean.
+
+    Raises UnknownField, and InvalidUsage. `what` is what the object is called then; `elsewhere` says of fields that are
+    not taken here where they are.
+    """
     if not isinstance(given, dict):
-        raise InvalidUsage("event", given, "a JSON object")
+        raise InvalidUsage(what, given, "a JSON object")
     for name in given:
         if name not in known:
-            raise UnknownField(f"{shorten(name, length=40)}: no such field.{_hint(name, known)}")
-    return {name: known[name](name, value) for name, value in given.items() if value is not None}
+            told = (elsewhere or {}).get(name)
+            raise UnknownField(name, f" {told}" if told else _hint(name, known))
+    return {name: known[name](name, value) for name, value in given.items() if keeps_null or value is not None}
 
 
 def event_fields(values: Mapping[str, Any]) -> dict[str, Any]:

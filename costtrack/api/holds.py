@@ -24,7 +24,7 @@ from costtrack.budgets.backends.redis_connections import RedisAway
 from costtrack.budgets.holds import release, renew
 from costtrack.budgets.threads import outside_transactions
 from costtrack.conf import settings
-from costtrack.exceptions import HoldEnded, InvalidUsage
+from costtrack.exceptions import HoldEnded, HoldTooSmall, InvalidUsage
 from costtrack.metering.importing.reasons import reason_of
 from costtrack.metering.reserve import reserve
 from costtrack.models import Hold
@@ -59,6 +59,7 @@ RESERVE: dict[str, Clean] = {
     **{name: clean for name, clean in ATTRIBUTION.items() if name != "tags"},
 }
 """What may be said of a call that is about to be made."""
+NOT_RESERVED = {"tags": "No budget is about tags: reserve takes none, settle does."}
 SETTLE: dict[str, Clean] = {
     name: clean for name, clean in EVENT.items() if name not in ("idempotency_key", "occurred_at", "organization")
 }
@@ -67,7 +68,7 @@ RENEW: dict[str, Clean] = {"ttl_seconds": seconds}
 
 
 class Ended(APIException):
-    """409: the hold has ended in another way."""
+    """409: the hold has ended in another way, or holds too little."""
 
     status_code = status.HTTP_409_CONFLICT
 
@@ -76,12 +77,12 @@ class ReserveView(SendingView):
     """Holds the worst case of a call in every hard budget that is about it. Parameter: organization.
 
     201 with the hold's id; 402 and a problem document if a budget refuses, and then the call must not be made. With the
-    same `idempotency_key` the same hold is found again: 200, and nothing is taken twice.
+    same `idempotency_key` the same hold is found again: 200, and nothing is taken twice; 409 if the call may need more.
     """
 
     def post(self, request: Request) -> Response:
         """Ask the budgets."""
-        values = _checked(lambda: self.owned(cleaned(read_json(request), RESERVE)))
+        values = _checked(lambda: self.owned(cleaned(read_json(request), RESERVE, elsewhere=NOT_RESERVED)))
         hold_id = None
         if key := values.pop("idempotency_key", ""):
             hold_id = uuid5(NAMESPACE, f"{values['organization']} {key}")
@@ -93,7 +94,7 @@ class ReserveView(SendingView):
         try:
             # About another program's call, not about this request. Left open: it is settled by another request.
             held = _checked(lambda: Context().run(ask))
-        except HoldEnded as error:
+        except (HoldEnded, HoldTooSmall) as error:
             raise Ended(f"{error} Give another idempotency_key.") from error
         answer = {
             "id": None if held.id is None else str(held.id),

@@ -21,7 +21,7 @@ class IsKnown(BasePermission):
 
     def has_permission(self, request: Request, view: APIView) -> bool:
         """Also those who are granted nothing: they are told that."""
-        return isinstance(request.auth, AgentKey) or request.user.is_authenticated
+        return isinstance(request.auth, AgentKey) or bool(request.user and request.user.is_authenticated)
 
 
 class MeView(CostView):

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import base64
 import binascii
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import date, datetime
 from typing import Any, NamedTuple, TypeVar
 
 import orjson
 from django.core.exceptions import ValidationError
-from django.db.models import Field, Model, Q, QuerySet
+from django.db.models import BooleanField, F, Field, Func, Model, QuerySet, Value
 
 from costtrack.reporting.parameters import InvalidParameter
 
@@ -18,6 +18,14 @@ Row = TypeVar("Row", bound=Model)
 
 LONGEST_CURSOR = 500
 A_CURSOR = "the cursor of a page's `next`"
+
+Place = Sequence[Any]
+"""The values of a key: where a row stands in the order."""
+Horizon = Callable[[Place | None, int], Place | None]
+"""How far a page looks that begins after a place (None: at the first row) and has at most so many rows.
+
+The place of the last row that it looks at, whether that one is on the page or not; None: as far as it needs to.
+"""
 
 
 class Key(NamedTuple):
@@ -43,34 +51,62 @@ class Page(NamedTuple):
     next_cursor: str | None
 
 
-def page_of(rows: QuerySet[Row], key: Key, *, cursor: str | None, size: int) -> Page:
-    """The page of at most `size` rows after the cursor, the first without one. Raises InvalidParameter."""
-    if cursor is not None:
-        rows = rows_after(rows, key, _values_in(cursor, key, rows.model))
-    found = list(rows.order_by(*key.ordering)[: size + 1])
-    is_last = len(found) <= size
-    return Page(found[:size], None if is_last else _cursor_of(key.of(found[size - 1])))
+def page_of(rows: QuerySet[Row], key: Key, *, cursor: str | None, size: int, horizon: Horizon | None = None) -> Page:
+    """The page of at most `size` rows after the cursor, the first without one. Raises InvalidParameter.
+
+    One that ends at its horizon has fewer rows, or none, and is not the last.
+    """
+    after = None if cursor is None else _values_in(cursor, key, rows.model)
+    found, following = _stretch(rows, key, after=after, size=size, horizon=horizon)
+    return Page(found, None if following is None else _cursor_of(following))
 
 
-def chunks_of(rows: QuerySet[Row], key: Key, *, size: int) -> Iterator[Sequence[Row]]:
-    """All rows in order, `size` at a time, each chunk by a query of its own: no cursor of the server's stays open."""
-    following = rows.order_by(*key.ordering)
-    while chunk := list(following[:size]):
-        yield chunk
-        if len(chunk) < size:
+def chunks_of(rows: QuerySet[Row], key: Key, *, size: int, horizon: Horizon | None = None) -> Iterator[Sequence[Row]]:
+    """All rows in order, at most `size` at a time, each chunk by a query of its own: no server's cursor stays open."""
+    after: Place | None = None
+    while True:
+        found, after = _stretch(rows, key, after=after, size=size, horizon=horizon)
+        if found:
+            yield found
+        if after is None:
             return
-        following = rows_after(rows, key, key.of(chunk[-1])).order_by(*key.ordering)
 
 
-def rows_after(rows: QuerySet[Row], key: Key, values: Sequence[Any]) -> QuerySet[Row]:
+def _stretch(
+    rows: QuerySet[Row], key: Key, *, after: Place | None, size: int, horizon: Horizon | None
+) -> tuple[Sequence[Row], Place | None]:
+    """At most `size` rows after a place, and the place that the next ones come after; None: there are no more."""
+    last = None if horizon is None else horizon(after, size)
+    if after is not None:
+        rows = rows_after(rows, key, after)
+    if last is not None:
+        rows = _beside(rows, key, ">=" if key.is_descending else "<=", last)
+    found = list(rows.order_by(*key.ordering)[: size + 1])
+    return (found[:size], key.of(found[size - 1])) if len(found) > size else (found, last)
+
+
+def rows_after(rows: QuerySet[Row], key: Key, place: Place) -> QuerySet[Row]:
     """The rows that come after the one with these values of the key."""
-    beyond = "lt" if key.is_descending else "gt"
-    after = Q()
-    for place, name in enumerate(key.fields):
-        same = dict(zip(key.fields[:place], values, strict=False))
-        after |= Q(**same, **{f"{name}__{beyond}": values[place]})
-    # Says nothing more, but lets the database begin in the index, and leave out partitions.
-    return rows.filter(after, **{f"{key.fields[0]}__{beyond}e": values[0]})
+    return _beside(rows, key, "<" if key.is_descending else ">", place)
+
+
+def _beside(rows: QuerySet[Row], key: Key, sign: str, place: Place) -> QuerySet[Row]:
+    """The rows whose key compares so with a place.
+
+    As one comparison of rows, (a, b) < (x, y): the databases begin with it in the middle of an index, which they do not
+    with a < x OR (a = x AND b < y).
+    """
+    fields = zip(key.fields, place, strict=True)
+    values = [Value(value, output_field=_field(rows.model, name)) for name, value in fields]
+    compared = Func(
+        *(Func(*side, template="(%(expressions)s)") for side in ([F(name) for name in key.fields], values)),
+        template="%(expressions)s",
+        arg_joiner=f" {sign} ",
+        output_field=BooleanField(),
+    )
+    # The second says nothing more, but by it PostgreSQL leaves out partitions.
+    at_most_or_least = "lte" if sign.startswith("<") else "gte"
+    return rows.filter(compared, **{f"{key.fields[0]}__{at_most_or_least}": place[0]})
 
 
 def _cursor_of(values: Sequence[Any]) -> str:
@@ -93,8 +129,7 @@ def _values_in(cursor: str, key: Key, model: type[Model]) -> list[Any]:
     for name, one in zip(key.fields, given, strict=True):
         if isinstance(one, bool) or not isinstance(one, (int, str)) or (isinstance(one, str) and "\x00" in one):
             raise bad
-        field = model._meta.get_field(name)
-        assert isinstance(field, Field)
+        field = _field(model, name)
         try:
             value = field.to_python(one)
             field.run_validators(value)
@@ -106,3 +141,9 @@ def _values_in(cursor: str, key: Key, model: type[Model]) -> list[Any]:
             raise bad
         values.append(value)
     return values
+
+
+def _field(model: type[Model], name: str) -> Field[Any, Any]:
+    field = model._meta.get_field(name)
+    assert isinstance(field, Field)
+    return field

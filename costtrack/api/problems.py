@@ -11,24 +11,37 @@ from django.http import Http404, HttpResponse
 from rest_framework import exceptions
 from rest_framework.views import set_rollback
 
+from costtrack.api.fields import InvalidFields
 from costtrack.budgets.problem import CONTENT_TYPE, problem_of
 from costtrack.exceptions import CallRefused
 from costtrack.reporting.parameters import InvalidParameter
+from costtrack.reporting.read_limit import ReadTooLong
+
+
+class TookTooLong(exceptions.APIException):
+    """503: the database would have been busy for too long."""
+
+    status_code = 503
 
 
 def problem_response(error: Exception, context: dict[str, Any]) -> HttpResponse | None:
     """The problem document of an error that is the caller's; None for any other, which then is a 500 as usual.
 
     `type` is about:blank, so `title` is the status's own phrase; `detail` says what was seen and expected. A bad
-    parameter is named in `parameter`. A call that a budget refused has `refusal_response`.
+    parameter is named in `parameter`, bad fields of a body in `errors`. A call that a budget refused has
+    `refusal_response`.
     """
     if isinstance(error, CallRefused):
         set_rollback()
         return refusal_response(error)
-    extra: dict[str, str] = {}
-    if isinstance(error, InvalidParameter):
+    extra: dict[str, Any] = {}
+    if isinstance(error, InvalidFields):
+        extra["errors"] = error.errors
+    elif isinstance(error, InvalidParameter):
         extra["parameter"] = error.parameter
         error = exceptions.ParseError(str(error))
+    elif isinstance(error, ReadTooLong):
+        error = TookTooLong(str(error))
     elif isinstance(error, Http404):
         error = exceptions.NotFound(str(error) or None)
     elif isinstance(error, PermissionDenied):

@@ -61,8 +61,8 @@ class SendingView(CostView):
         return view
 
     def get_throttles(self) -> list[BaseThrottle]:
-        """The host's, and ours."""
-        return [*super().get_throttles(), SendingThrottle()]
+        """The host's, and of what is sent ours."""
+        return [*super().get_throttles(), *([SendingThrottle()] if self.is_write else [])]
 
     def owned(self, values: Mapping[str, Any]) -> dict[str, Any]:
         """The values with the organization that they belong to, and the project and agent that the key is narrowed to.
@@ -95,17 +95,11 @@ class SendingView(CostView):
         return datetime.now(UTC)
 
     def _slug_of(self, said: str) -> str:
-        if not said:
-            if self.organization is not None:
-                return self.organization.slug
-            if len(self.organizations) != 1:
-                raise InvalidUsage("organization", None, AN_ORGANIZATION)
-            return self.organizations[0].slug
         if said not in self._known:
-            self._known[said] = self.principal.organization(said, right=self.right)
+            self._known[said] = self.organization_named(said)
         found = self._known[said]
         if found is None:
-            raise InvalidUsage("organization", said, AN_ORGANIZATION)
+            raise InvalidUsage("organization", said or None, AN_ORGANIZATION)
         return found.slug
 
     def setup(self, request: Any, *args: Any, **kwargs: Any) -> None:

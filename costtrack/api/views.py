@@ -10,7 +10,7 @@ from rest_framework.renderers import JSONRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from costtrack.api.base import CostView
+from costtrack.api.conditional import ConditionalView
 from costtrack.api.renderers import MarkdownRenderer
 from costtrack.domain.periods import DayRange
 from costtrack.reporting.conversations import conversation_totals, top_conversations
@@ -47,7 +47,7 @@ def unpriced_header(figures: Figures) -> dict[str, str]:
     return {UNPRICED_HEADER: str(figures.unpriced_calls)}
 
 
-class PeriodView(CostView):
+class PeriodView(ConditionalView):
     """What a day, a week or a month cost. Parameters: target_date (YYYY-MM-DD, default today), organization."""
 
     kind: ClassVar[ReportKind] = ReportKind.DAILY
@@ -109,7 +109,7 @@ class MonthlyReportView(DailyReportView):
     kind = ReportKind.MONTHLY
 
 
-class ConversationView(CostView):
+class ConversationView(ConditionalView):
     """What one conversation cost; 404 where nothing is known of it. Parameter: organization."""
 
     def get(self, request: Request, conversation_id: str) -> Response:
@@ -122,7 +122,7 @@ class ConversationView(CostView):
         return Response(shape, headers=unpriced_header(conversation.breakdown.figures))
 
 
-class TrendView(CostView):
+class TrendView(ConditionalView):
     """Costs day by day up to today. Parameters: days (1 to 365, default 30), organization."""
 
     parameters = ("days",)
@@ -137,7 +137,7 @@ class TrendView(CostView):
         return Response(trend_shape(days))
 
 
-class TopConversationsView(CostView):
+class TopConversationsView(ConditionalView):
     """The dearest conversations. Parameters: limit (1 to 100, default 10), period_start, period_end, organization.
 
     The period's edges are days or local midnights, `period_end` being exclusive; by default it has no edge.
@@ -163,7 +163,7 @@ class TopConversationsView(CostView):
         return DayRange(first, after)
 
 
-class EntityView(CostView):
+class EntityView(ConditionalView):
     """The resource summary of one entity; 404 where nothing is known of it. Parameter: organization."""
 
     def get(self, request: Request, entity_type: str, entity_id: str) -> Response:
@@ -175,7 +175,7 @@ class EntityView(CostView):
         return Response(entity_shape(entity, zone=self.zone))
 
 
-class EntityTypeView(CostView):
+class EntityTypeView(ConditionalView):
     """All entities of one type; 404 where there are none. Parameters: limit (1 to 100, default 10), organization."""
 
     parameters = ("limit",)

@@ -8,6 +8,8 @@ from datetime import datetime
 from decimal import ROUND_HALF_EVEN, Context, Decimal
 from enum import StrEnum
 
+from costtrack.domain.money import plain
+
 ZERO = Decimal(0)
 NEAR_PERCENT = Decimal(80)
 """From so much of the limit on, spent or held, a budget is near it."""
@@ -71,12 +73,12 @@ class BudgetStatus:
     @property
     def taken(self) -> Decimal:
         """What a reservation finds taken: spent, held and leased."""
-        return self.spent + self.held + self.leased
+        return plain(self.spent + self.held + self.leased)
 
     @property
     def remaining(self) -> Decimal | None:
         """What a call may still take, never below 0; None: unlimited."""
-        return None if self.limit is None else max(ZERO, self.limit - self.taken)
+        return None if self.limit is None else plain(max(ZERO, self.limit - self.taken))
 
     @property
     def percent(self) -> Decimal | None:
@@ -88,7 +90,7 @@ class BudgetStatus:
     @property
     def overrun(self) -> Decimal:
         """What is spent above the limit."""
-        return ZERO if self.limit is None else max(ZERO, self.spent - self.limit)
+        return ZERO if self.limit is None else plain(max(ZERO, self.spent - self.limit))
 
     @property
     def state(self) -> BudgetState:

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
+
+from django.db.models import Q
 
 from costtrack.domain.budget_rules import SEPARATOR, TEXT_SCOPE, BudgetRule, Facts, Per
 from costtrack.domain.events import Attribution
 from costtrack.metering.ledger.owners import project_slug
-from costtrack.models import Agent, Organization, Project
+from costtrack.models import Agent, Budget, Organization, Project
 
 OF_THE_CALL = ("endpoint", "provider", "model", "resource_type")
 """What each call says for itself: where an attribution does not, any value is possible."""
+LONGEST_SLUG = 100
+"""Of a project or agent."""
 
 
 def facts_of_attribution(attribution: Attribution, *, organization: Organization, using: str) -> Facts:
@@ -35,9 +39,50 @@ def may_count(rule: BudgetRule, facts: Facts) -> bool:
 def has_subject(rule: BudgetRule, subject: str) -> bool:
     """Whether a text is the subject of a counter that the budget can have."""
     try:
-        return bool(subject) is (rule.per is not Per.WHOLE) and all(rule.subject_facts(subject).values())
+        facts = rule.subject_facts(subject)
     except ValueError:
         return False
+    scope = dict(rule.scope)
+    is_within = all(value and scope.get(name, value) == value for name, value in facts.items())
+    return is_within and bool(subject) is (rule.per is not Per.WHOLE)
+
+
+def subjects_written(budgets: Sequence[Budget], text: str, *, using: str) -> list[tuple[Budget, str]]:
+    """The subjects that are written so for people, with the budgets that can have them (at most two queries)."""
+    kind, _, key = text.partition(" ")
+    as_stored = {Per.THREAD: text, Per.CUSTOMER: text, Per.ENTITY: f"{kind}{SEPARATOR}{key}"}
+    owners = {budget.organization_id for budget in budgets if budget.per in (Per.PROJECT, Per.AGENT)}
+    projects = dict(
+        Project.objects.using(using).filter(organization__in=owners, slug=text).values_list("organization_id", "id")
+    )
+    agents = _agents_written(text, organizations=owners, using=using)
+    found: list[tuple[Budget, str]] = []
+    for budget in budgets:
+        per = Per(budget.per)
+        if per in as_stored:
+            found.append((budget, as_stored[per]))
+        elif per is Per.PROJECT and budget.organization_id in projects:
+            found.append((budget, str(projects[budget.organization_id])))
+        elif per is Per.AGENT:
+            found += [
+                (budget, str(agent.pk))
+                for agent in agents
+                if agent.project.organization_id == budget.organization_id
+                and budget.project_id in (None, agent.project_id)
+            ]
+    return found
+
+
+def _agents_written(text: str, *, organizations: Collection[int], using: str) -> list[Agent]:
+    """The agents that are written so: `project/agent`, of which either may have slashes of its own."""
+    is_written = Q()
+    for place, character in enumerate(text):
+        if character == "/" and 0 < place <= LONGEST_SLUG >= len(text) - place - 1:
+            is_written |= Q(project__slug=text[:place], slug=text[place + 1 :])
+    if not is_written or not organizations:
+        return []
+    rows = Agent.objects.using(using).filter(is_written, project__organization__in=organizations)
+    return list(rows.select_related("project"))
 
 
 def subject_texts(subjects: Iterable[tuple[BudgetRule, str]], *, using: str) -> Mapping[tuple[Per, str], str]:

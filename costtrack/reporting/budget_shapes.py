@@ -2,40 +2,83 @@
 
 from __future__ import annotations
 
-from decimal import Decimal
 from typing import Any
 
+from costtrack.domain.budget_periods import BudgetPeriod
+from costtrack.domain.budget_rules import BudgetMetric, Enforcement
 from costtrack.domain.money import decimal_text
-from costtrack.reporting.budget_figures import BudgetStatus
+from costtrack.domain.periods import ZoneHistory
+from costtrack.reporting.budget_figures import BudgetState, BudgetStatus
+from costtrack.reporting.columns import Column, Kind, column_shape
 from costtrack.reporting.holds import OutstandingHold
 
+UTC = ZoneHistory.of("UTC")
 
-def budget_shape(status: BudgetStatus) -> dict[str, Any]:
-    """A status, with everything that can be worked out of it."""
-    return {
-        "budget_id": status.budget_id,
-        "budget": status.budget,
-        "organization": status.organization,
-        "scope": dict(status.scope),
-        "subject": status.subject_text,
-        "metric": status.metric,
-        "enforcement": status.enforcement,
-        "period": status.period,
-        "state": status.state.value,
-        "limit": _amount(status.limit),
-        "spent": _amount(status.spent),
-        "held": _amount(status.held),
-        "leased": _amount(status.leased),
-        "remaining": _amount(status.remaining),
-        "percent": _amount(status.percent),
-        "overrun": _amount(status.overrun),
-        "forecast": _amount(status.forecast),
-        "forecast_method": status.forecast_method,
-        "period_start": status.period_start.isoformat(),
-        "resets_at": status.resets_at.isoformat() if status.resets_at else None,
-        "shadow_refusals": status.shadow_refusals,
-        "other_subjects": status.other_subjects,
-    }
+
+STATUS_COLUMNS = (
+    Column("budget_id", Kind.INTEGER, lambda row: row.budget_id),
+    Column("budget", Kind.TEXT, lambda row: row.budget, about="Its name, else what it is about."),
+    Column("organization", Kind.TEXT, lambda row: row.organization),
+    Column("scope", Kind.DATA, lambda row: dict(row.scope), about="What it is about, with its subject."),
+    Column(
+        "subject",
+        Kind.TEXT,
+        lambda row: row.subject_text,
+        about='Which thread, agent ... of a budget that has one counter for each; "" for the whole scope.',
+    ),
+    Column("metric", Kind.TEXT, lambda row: row.metric, choices=tuple(BudgetMetric)),
+    Column("enforcement", Kind.TEXT, lambda row: row.enforcement, choices=tuple(Enforcement)),
+    Column("period", Kind.TEXT, lambda row: row.period, choices=tuple(BudgetPeriod)),
+    Column("state", Kind.TEXT, lambda row: row.state.value, choices=tuple(BudgetState)),
+    Column("limit", Kind.DECIMAL, lambda row: row.limit, is_nullable=True, about="null: it is unlimited."),
+    Column("spent", Kind.DECIMAL, lambda row: row.spent),
+    Column("held", Kind.DECIMAL, lambda row: row.held, about="By reservations of calls that are being made."),
+    Column("leased", Kind.DECIMAL, lambda row: row.leased, about="Handed to Redis, which admits out of it."),
+    Column(
+        "remaining",
+        Kind.DECIMAL,
+        lambda row: row.remaining,
+        is_nullable=True,
+        about="What a call may still take, never below 0; null: it is unlimited.",
+    ),
+    Column(
+        "percent",
+        Kind.DECIMAL,
+        lambda row: row.percent,
+        is_nullable=True,
+        about="How much of the limit is spent; null without a limit, and for one of 0.",
+    ),
+    Column("overrun", Kind.DECIMAL, lambda row: row.overrun, about="What is spent above the limit."),
+    Column(
+        "forecast",
+        Kind.DECIMAL,
+        lambda row: row.forecast,
+        is_nullable=True,
+        about="What will be spent at the period's end; null where there is no telling.",
+    ),
+    Column("forecast_method", Kind.TEXT, lambda row: row.forecast_method, about="How, or why there is none."),
+    Column("period_start", Kind.INSTANT, lambda row: row.period_start),
+    Column(
+        "resets_at",
+        Kind.INSTANT,
+        lambda row: row.resets_at,
+        is_nullable=True,
+        about="When the period ends; null: never.",
+    ),
+    Column("shadow_refusals", Kind.INTEGER, lambda row: row.shadow_refusals, about="What hard would have refused."),
+    Column(
+        "other_subjects",
+        Kind.INTEGER,
+        lambda row: row.other_subjects,
+        about="How many subjects of the same budget are left out, because they have spent less.",
+    ),
+)
+"""What is told of a BudgetStatus, with everything that can be worked out of it."""
+
+
+def budget_shape(status: BudgetStatus, *, zone: ZoneHistory = UTC) -> dict[str, Any]:
+    """A status as an object for JSON; instants with the offset of `zone`."""
+    return column_shape(STATUS_COLUMNS, status, zone=zone)
 
 
 def hold_shape(hold: OutstandingHold) -> dict[str, Any]:
@@ -51,7 +94,7 @@ def hold_shape(hold: OutstandingHold) -> dict[str, Any]:
                 "budget": one.budget,
                 "subject": one.subject,
                 "metric": one.metric,
-                "amount": _amount(one.amount),
+                "amount": decimal_text(one.amount),
             }
             for one in hold.amounts
         ],
@@ -61,7 +104,3 @@ def hold_shape(hold: OutstandingHold) -> dict[str, Any]:
         "is_expired": hold.is_expired,
         "is_unpriced": hold.is_unpriced,
     }
-
-
-def _amount(value: Decimal | None) -> str | None:
-    return None if value is None else decimal_text(value)

@@ -4,34 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import NamedTuple
 
+from django.db.models import QuerySet
 from django.utils import timezone
 
-from costtrack.budgets.counters import CounterOf
 from costtrack.conf import settings
-from costtrack.domain.budget_forecast import forecast_at
 from costtrack.domain.budget_rules import Facts
 from costtrack.domain.events import Attribution
-from costtrack.domain.periods import ZoneHistory
-from costtrack.exceptions import UnknownOrganization
+from costtrack.exceptions import InvalidUsage, UnknownOrganization
 from costtrack.metering.attribution import given_attribution
 from costtrack.metering.context import current_attribution
-from costtrack.models import Budget, BudgetCounter, Organization
+from costtrack.models import Agent, Budget, Organization, Project
 from costtrack.reporting.budget_figures import BudgetStatus
-from costtrack.reporting.budget_scope import facts_of_attribution, has_subject, may_count, subject_texts
-from costtrack.reporting.current_counters import UNUSED, CurrentFigures, counter_now, figures_in, figures_of
+from costtrack.reporting.budget_lines import dearest_lines, known_lines, statuses_of
+from costtrack.reporting.budget_scope import facts_of_attribution, may_count, subjects_written
+from costtrack.reporting.current_counters import UNUSED, zones_of
 
 SUBJECTS_SHOWN = 100
-
-
-class _Line(NamedTuple):
-    """One status to be: the counter, its figures, and how many more there are."""
-
-    budget: Budget
-    counter: CounterOf
-    figures: CurrentFigures
-    others: int = 0
 
 
 def budget_status(
@@ -53,7 +42,8 @@ def budget_status(
 
     A budget with one counter for each of something has one status for each that used or held anything in the period:
     the `limit` dearest ones, and how many others there are. One that rests shows none. Figures are exact on
-    PostgreSQL, on SQLite right to a nano-dollar. Raises UnknownOrganization.
+    PostgreSQL, on SQLite right to a nano-dollar. Raises UnknownOrganization, InvalidUsage for no attribution at all,
+    and TypeError for a name that no attribution has.
     """
     alias = settings.database
     said = _attribution(organization, counts_for)
@@ -61,18 +51,71 @@ def budget_status(
     if owner is None:
         return ()
     facts = None if said is None else facts_of_attribution(said, organization=owner, using=alias)
-    budgets = [one for one in _budgets(owner, budget, using=alias) if facts is None or may_count(one.rule(), facts)]
+    budgets = [one for one in _budgets(owner, budget) if facts is None or may_count(one.rule(), facts)]
     if not budgets:
         return ()
-    zones, instant = owner.zone_history(), now or timezone.now()
-    lines = _known_lines(budgets, subject, facts, zones=zones, now=instant, using=alias)
-    if subject is not None and budget is None:
+    wanted = [(one, _subject(one, subject, facts)) for one in budgets]
+    if subject is not None:
+        wanted = [(one, found) for one, found in wanted if found == subject]
+    dearest_of = budgets if subject is None and facts is None else []
+    only_used = subject is not None and budget is None
+    return _statuses(wanted, dearest_of, only_used=only_used, now=now or timezone.now(), limit=limit, using=alias)
+
+
+def standing_of(
+    budgets: Sequence[Budget],
+    *,
+    subject: str | None = None,
+    only_used: bool = False,
+    now: datetime,
+    limit: int = SUBJECTS_SHOWN,
+) -> tuple[BudgetStatus, ...]:
+    """The same of these budgets, of any organizations; load them with their organization, project and agent.
+
+    `subject` is one thread, agent ... as it is written for people: `website/writer`. There is a status of it for each
+    budget that can have it; with `only_used` for those of which it used or held anything in the period.
+    """
+    alias = settings.database
+    if subject is not None:
+        wanted = subjects_written(budgets, subject, using=alias)
+        return _statuses(wanted, [], only_used=only_used, now=now, limit=limit, using=alias)
+    whole = [(one, "") for one in budgets]
+    return _statuses(whole, budgets, only_used=False, now=now, limit=limit, using=alias)
+
+
+def _statuses(
+    wanted: Sequence[tuple[Budget, str]],
+    dearest_of: Sequence[Budget],
+    *,
+    only_used: bool,
+    now: datetime,
+    limit: int,
+    using: str,
+) -> tuple[BudgetStatus, ...]:
+    """Of the subjects that are wanted, and of the dearest ones of budgets that have several."""
+    owners = {one.organization for one in (*(one for one, _ in wanted), *dearest_of)}
+    zones = zones_of(owners, using=using)
+    lines = known_lines(wanted, zones=zones, now=now, using=using)
+    if only_used:
         lines = [line for line in lines if line.figures != UNUSED]
-    if subject is None and facts is None:
-        for one in budgets:
-            if one.per and one.is_active:
-                lines += _dearest(one, zones=zones, now=instant, limit=limit, using=alias)
-    return _statuses(sorted(lines, key=lambda line: line.budget.id), now=instant, using=alias)
+    each = [one for one in dearest_of if one.per and one.is_active]
+    lines += dearest_lines(each, zones=zones, now=now, limit=limit, using=using)
+    return statuses_of(lines, now=now, using=using)
+
+
+def budgets_within(organizations: Sequence[Organization], *, owner: Project | Agent | None = None) -> QuerySet[Budget]:
+    """The budgets of these organizations, loaded for `standing_of`; of one project or agent those that it is alone in.
+
+    A budget of the whole organization tells what others spend, even if the project's usage counts in it.
+    """
+    rows = Budget.objects.using(settings.database).filter(organization__in=organizations)
+    if owner is not None:
+        rows = rows.filter(agent=owner) if isinstance(owner, Agent) else rows.filter(project=owner)
+    return rows.select_related("organization", "project", "agent")
+
+
+def _subject(budget: Budget, subject: str | None, facts: Facts | None) -> str:
+    return (subject or "") if facts is None else (budget.rule().subject(facts) or "")
 
 
 def _attribution(organization: object, counts_for: Attribution | Mapping[str, object] | None) -> Attribution | None:
@@ -80,6 +123,8 @@ def _attribution(organization: object, counts_for: Attribution | Mapping[str, ob
         return current_attribution() if organization is None else None
     if isinstance(counts_for, Attribution):
         return counts_for
+    if not isinstance(counts_for, Mapping):
+        raise InvalidUsage("counts_for", counts_for, 'a mapping of attribution fields, such as {"thread_id": "t1"}')
     return given_attribution(counts_for, caller="budget_status(counts_for=...)").resolve()
 
 
@@ -96,77 +141,10 @@ def _organization(
     return found
 
 
-def _budgets(owner: Organization, budget: Budget | int | str | None, *, using: str) -> list[Budget]:
-    rows = Budget.objects.using(using).filter(organization=owner)
+def _budgets(owner: Organization, budget: Budget | int | str | None) -> list[Budget]:
+    rows = budgets_within([owner])
     if isinstance(budget, str):
         rows = rows.filter(name=budget)
     elif budget is not None:
         rows = rows.filter(pk=budget.pk if isinstance(budget, Budget) else budget)
-    return list(rows.select_related("organization", "project", "agent").order_by("id"))
-
-
-def _known_lines(
-    budgets: Sequence[Budget],
-    subject: str | None,
-    facts: Facts | None,
-    *,
-    zones: ZoneHistory,
-    now: datetime,
-    using: str,
-) -> list[_Line]:
-    """Those whose subject is known beforehand: the whole scope, the one asked for, the attribution's."""
-    chosen: list[tuple[Budget, CounterOf]] = []
-    for one in budgets:
-        rule = one.rule()
-        wanted = (rule.subject(facts) or "") if facts is not None else (subject or "")
-        if (subject is None or wanted == subject) and has_subject(rule, wanted):
-            chosen.append((one, counter_now(rule, wanted, zones=zones, now=now)))
-    resting = [one.id for one in budgets if not one.is_active]
-    figures = figures_of([counter for _, counter in chosen], using=using, resting=resting)
-    return [_Line(one, counter, figures[counter.key]) for one, counter in chosen]
-
-
-def _dearest(budget: Budget, *, zones: ZoneHistory, now: datetime, limit: int, using: str) -> list[_Line]:
-    """The subjects that have a counter in the period (one query; with more than `limit`, one more)."""
-    rule = budget.rule()
-    start = counter_now(rule, "", zones=zones, now=now).key.period_start
-    rows = BudgetCounter.objects.using(using).filter(budget=budget, period_start=start)
-    found = list(rows.order_by("-spent", "subject")[: limit + 1])
-    others = rows.count() - limit if len(found) > limit else 0
-    return [
-        _Line(budget, counter_now(rule, row.subject, zones=zones, now=now), figures_in(row), others)
-        for row in found[:limit]
-    ]
-
-
-def _statuses(lines: Sequence[_Line], *, now: datetime, using: str) -> tuple[BudgetStatus, ...]:
-    texts = subject_texts([(line.counter.rule, line.counter.key.subject) for line in lines], using=using)
-    return tuple(_status(line, texts[line.counter.rule.per, line.counter.key.subject], now=now) for line in lines)
-
-
-def _status(line: _Line, subject_text: str, *, now: datetime) -> BudgetStatus:
-    budget, (key, rule, period), figures, others = line
-    forecast = forecast_at(period, now=now, spent=figures.spent)
-    return BudgetStatus(
-        budget_id=budget.id,
-        budget=str(budget),
-        organization=budget.organization.slug,
-        scope={**dict(rule.scope), **rule.subject_facts(key.subject)},
-        scope_text=budget.scope_text(),
-        subject=key.subject,
-        subject_text=subject_text,
-        metric=rule.metric.value,
-        enforcement=rule.enforcement.value,
-        period=rule.period.value,
-        is_active=budget.is_active,
-        limit=rule.limit,
-        spent=figures.spent,
-        held=figures.held,
-        leased=figures.leased,
-        forecast=forecast.amount,
-        forecast_method=forecast.method,
-        period_start=period.start,
-        resets_at=period.end,
-        shadow_refusals=figures.shadow_refusals,
-        other_subjects=others,
-    )
+    return list(rows.order_by("id"))

@@ -16,6 +16,7 @@ LAST_DAY = date(9000, 12, 31)
 DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 A_DAY = f"a date like 2023-11-16, from {FIRST_DAY} to {LAST_DAY}"
 A_DAY_OR_MIDNIGHT = f"{A_DAY}, or a local midnight with its offset, like 2023-11-16T00:00:00+01:00"
+AN_INSTANT = "an instant with its offset, like 2023-11-16T09:30:00+01:00, from the year 1971 to 8999"
 MAX_TEXT = 200
 """The longest text that usage is attributed to."""
 A_TEXT = f"a text of 1 to {MAX_TEXT} characters without NUL"
@@ -52,12 +53,8 @@ def parse_edge(parameter: str, text: str, *, zone: ZoneHistory) -> date:
     """Where a period begins or ends: a day, or the instant of its midnight in `zone`, as reports answer it."""
     if DAY.fullmatch(text):
         return parse_day(parameter, text)
-    try:
-        # In a query string an unescaped + is a blank.
-        instant = datetime.fromisoformat(text.replace(" ", "+")) if len(text) <= MAX_TEXT else None
-    except ValueError:
-        instant = None
-    if instant is None or instant.tzinfo is None or not FIRST_DAY.year < instant.year < LAST_DAY.year:
+    instant = _instant_in(text)
+    if instant is None:
         raise InvalidParameter(parameter, text, A_DAY_OR_MIDNIGHT)
     instant = instant.astimezone(UTC)
     day = zone.day_of(instant)
@@ -67,6 +64,35 @@ def parse_edge(parameter: str, text: str, *, zone: ZoneHistory) -> date:
     return day
 
 
+def parse_instant(parameter: str, text: str) -> datetime:
+    """An instant in ISO 8601 with its offset."""
+    instant = _instant_in(text)
+    if instant is None:
+        raise InvalidParameter(parameter, text, AN_INSTANT)
+    return instant
+
+
+def parse_moment(parameter: str, text: str, *, zone: ZoneHistory) -> datetime:
+    """An instant in ISO 8601 with its offset, or a day, which is its first instant in `zone`."""
+    if DAY.fullmatch(text):
+        return zone.start_of(parse_day(parameter, text))
+    instant = _instant_in(text)
+    if instant is None:
+        raise InvalidParameter(parameter, text, f"{A_DAY}, or {AN_INSTANT}")
+    return instant
+
+
+def _instant_in(text: str) -> datetime | None:
+    try:
+        # In a query string an unescaped + is a blank.
+        instant = datetime.fromisoformat(text.replace(" ", "+")) if len(text) <= MAX_TEXT else None
+    except ValueError:
+        return None
+    if instant is None or instant.tzinfo is None or not FIRST_DAY.year < instant.year < LAST_DAY.year:
+        return None
+    return instant
+
+
 def parse_count(parameter: str, text: str, *, low: int, high: int) -> int:
     """A whole number from `low` to `high`, both included."""
     if not (text.isascii() and text.isdigit() and len(text) <= len(str(high)) and low <= int(text) <= high):
@@ -74,9 +100,9 @@ def parse_count(parameter: str, text: str, *, low: int, high: int) -> int:
     return int(text)
 
 
-def parse_text(parameter: str, text: str, *, expected: str = A_TEXT) -> str:
+def parse_text(parameter: str, text: str, *, expected: str = A_TEXT, longest: int = MAX_TEXT) -> str:
     """A text that may be the value of a dimension: 1 to 200 characters, none of them NUL."""
-    if not 0 < len(text) <= MAX_TEXT or "\x00" in text:
+    if not 0 < len(text) <= longest or "\x00" in text:
         raise InvalidParameter(parameter, text, expected)
     return text
 

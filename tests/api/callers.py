@@ -12,7 +12,11 @@ from costtrack.access.keys import create_key
 from costtrack.models import Agent, Membership, Organization, Project
 
 ROOT = "/api/costs/"
+NO_UUID = "00000000-0000-0000-0000-000000000000"
+NO_ROW = 2**63 - 1
+"""The id of no row."""
 GET_PATHS = {
+    "summary": "summary",
     "daily": "daily",
     "weekly": "weekly",
     "monthly": "monthly",
@@ -24,22 +28,45 @@ GET_PATHS = {
     "report-monthly": "report/monthly",
     "entity-type": "entity/job",
     "entity": "entity/job/1",
+    "usage": "usage",
+    "usage-record": f"usage/{NO_ROW}",
+    "budgets": "budgets",
+    "budgets-status": "budgets/status",
+    "budget": f"budgets/{NO_ROW}",
+    "budget-status": f"budgets/{NO_ROW}/status",
+    "budget-changes": f"budgets/{NO_ROW}/changes",
+    "alerts": "alerts",
+    "alert": f"alerts/{NO_UUID}",
+    "rates": "rates",
+    "rate": f"rates/{NO_ROW}",
     "organizations": "organizations",
+    "projects": "projects",
+    "agents": "agents",
     "me": "me",
     "health": "health",
 }
 """By the route's name: a path of it that is answered with GET."""
+OF_NO_ROW = {"usage-record", "alert", "budget", "budget-status", "budget-changes", "rate"}
+"""Those of which the path names a row that is not there."""
 OF_ORGANIZATIONS = [path for name, path in GET_PATHS.items() if name not in ("me", "health")]
 """The paths of those that are about organizations."""
-NO_HOLD = "00000000-0000-0000-0000-000000000000"
+NO_HOLD = NO_UUID
 POST_PATHS = {
     "usage": "usage",
     "reserve": "reserve",
     "hold-settle": f"holds/{NO_HOLD}/settle",
     "hold-release": f"holds/{NO_HOLD}/release",
     "hold-renew": f"holds/{NO_HOLD}/renew",
+    "budgets": "budgets",
+    "rates": "rates",
+    "rate-end": f"rates/{NO_ROW}/end",
+    **{f"alert-{action}": f"alerts/{NO_UUID}/{action}" for action in ("acknowledge", "resolve", "reopen", "note")},
 }
 """The same of those that are answered with POST."""
+PATCH_PATHS = {"budget": f"budgets/{NO_ROW}"}
+DELETE_PATHS = {"budget": f"budgets/{NO_ROW}", "rate": f"rates/{NO_ROW}"}
+PATHS: dict[str, dict[str, str]] = {"get": GET_PATHS, "post": POST_PATHS, "patch": PATCH_PATHS, "delete": DELETE_PATHS}
+"""All of them, by the method."""
 
 
 def person(name: str = "person", /, *, roles: dict[Organization, str] | None = None, **fields: Any) -> Client:

@@ -5,7 +5,7 @@ from django.test import Client
 from rest_framework.authentication import BasicAuthentication
 
 from costtrack.api.views import DailyView
-from tests.api.callers import GET_PATHS, OF_ORGANIZATIONS, ROOT, person
+from tests.api.callers import GET_PATHS, OF_ORGANIZATIONS, PATHS, ROOT, person
 from tests.reporting.booked import organization
 
 pytestmark = pytest.mark.django_db
@@ -38,6 +38,8 @@ def test_being_staff_alone_grants_nothing(path: str) -> None:
 @pytest.mark.parametrize("path", GET_PATHS.values())
 def test_nothing_is_written_where_costs_are_read(superuser: Client, path: str) -> None:
     for method in ("post", "put", "patch", "delete"):
+        if path in PATHS.get(method, {}).values():
+            continue
         response = getattr(superuser, method)(ROOT + path)
         assert response.status_code == 405
         assert response["Content-Type"] == "application/problem+json"

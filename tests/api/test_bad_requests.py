@@ -8,12 +8,13 @@ from rest_framework.exceptions import Throttled
 from rest_framework.settings import api_settings
 
 from costtrack.api.views import TrendView
+from tests.api.summaries import DIMENSIONS
 from tests.reporting.booked import book, organization
 
 pytestmark = pytest.mark.django_db
 
 DATED = ["daily", "weekly", "monthly", "report/daily", "report/weekly", "report/monthly"]
-ALL = [*DATED, "conversation/t1", "trend", "top-conversations", "entity/job", "entity/job/1"]
+ALL = ["summary", *DATED, "conversation/t1", "trend", "top-conversations", "entity/job", "entity/job/1"]
 NO_DAYS = [
     "",
     "garbage",
@@ -135,6 +136,8 @@ def test_other_paths_are_a_404(superuser: Client, path: str) -> None:
 
 
 KNOWN = {
+    "summary": "from, to, group_by, granularity, compare, limit, figures, organization, format, project, agent, "
+    "sprint, workflow, endpoint, provider, model, resource_type",
     **dict.fromkeys(DATED, "target_date, organization, format"),
     "conversation/t1": "organization, format",
     "trend": "days, organization, format",
@@ -159,7 +162,9 @@ def test_every_parameter_that_is_named_is_taken(superuser: Client, path: str) ->
     book(organization(), "1", thread_id="t1", entity_type="job", entity_id="1")
     values = {"target_date": "2023-11-16", "organization": "acme", "format": "json", "days": "7", "limit": "5"}
     edges = {"period_start": "2023-11-16", "period_end": "2023-11-17"}
-    question = {name: {**values, **edges}[name] for name in KNOWN[path].split(", ")}
+    period = {"from": "2023-11-16", "to": "2023-11-17", "granularity": "day", "compare": "previous"}
+    more = {**dict.fromkeys(DIMENSIONS, "x"), "group_by": "model,agent", "figures": "cost,amount"}
+    question = {name: {**values, **edges, **period, **more}[name] for name in KNOWN[path].split(", ")}
     assert superuser.get(f"/api/costs/{path}", question).status_code == 200
 
 

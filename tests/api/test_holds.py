@@ -144,6 +144,29 @@ def test_the_same_idempotency_key_finds_its_hold_again_and_takes_nothing_twice(
     assert "it is settled" in problem["detail"]
 
 
+def test_with_the_same_idempotency_key_more_is_a_409_and_less_finds_the_hold(
+    acme: Organization, budget: Budget
+) -> None:
+    client = robot(acme)
+    asked = {**CALL, "idempotency_key": "job-42"}
+    first = post(client, "reserve", asked, status=201)
+    # 1000 x 3 + 201 x 15 = 6015 per million
+    problem = post(client, "reserve", {**asked, "max_output_tokens": 201}, status=409)
+    assert problem["detail"] == (
+        f"The hold {first['id']} holds 0.006 cost_usd, and this call may need 0.006015. Ask for no more than it holds, "
+        "or reserve anew, without its id. Give another idempotency_key."
+    )
+    assert post(client, "reserve", {**asked, "max_output_tokens": 100}, status=200) == first
+    assert figures(budget) == (NONE, HELD)
+    assert post(client, f"holds/{first['id']}/settle", USED)["status"] == "accepted"
+
+
+def test_who_gives_tags_is_told_that_reserve_takes_none(acme: Organization, budget: Budget) -> None:
+    problem = post(robot(acme), "reserve", {**CALL, "tags": {"tier": "gold"}}, status=400)
+    assert problem["detail"] == "tags: no such field. No budget is about tags: reserve takes none, settle does."
+    assert not Hold.objects.exists()
+
+
 def test_one_key_of_two_organizations_is_two_holds(acme: Organization, budget: Budget) -> None:
     globex = make_organization("globex")
     theirs = make_budget(globex, "1")

@@ -99,6 +99,7 @@ def test_a_hold_is_renewed_and_released(server: OwnRedis | None, budget: Budget,
 def test_an_idempotency_key_finds_its_hold_again(server: OwnRedis | None, budget: Budget, client: Client) -> None:
     first = post(client, "reserve", {**CALL, "idempotency_key": "job"}, status=201)
     again = post(client, "reserve", {**CALL, "idempotency_key": "job"}, status=200)
+    post(client, "reserve", {**CALL, "max_cost_usd": "0.5", "idempotency_key": "job"}, status=409)
     assert again["id"] == first["id"]
     live = Hold.objects.count() if server is None else len(holds_in_redis(budget.organization_id, using="default"))
     assert live == 1

@@ -408,7 +408,11 @@ def test_a_compressed_body_is_a_415(client: Client) -> None:
 
 
 @pytest.mark.parametrize(
-    "query", ["organization=%00", "organization=", "organisation=acme", "%00=1", "organization=a&organization=b"]
+    "query",
+    [
+        *("organization=%00", "organization=", "organisation=acme", "%00=1", "organization=a&organization=b"),
+        *("cursor=x", "page_size=1", "from=2026-11-20", "model=test-model"),
+    ],
 )
 def test_in_36_a_bad_query_is_a_400(client: Client, query: str) -> None:
     answer = client.generic("POST", ROOT + "usage?" + query, json.dumps(GOOD), content_type="application/json")
@@ -416,11 +420,11 @@ def test_in_36_a_bad_query_is_a_400(client: Client, query: str) -> None:
     assert not ResourceUsage.objects.exists()
 
 
-@pytest.mark.parametrize("method", ["get", "put", "patch", "delete"])
+@pytest.mark.parametrize("method", ["put", "patch", "delete"])
 def test_other_methods_are_a_405(client: Client, method: str) -> None:
     answer = getattr(client, method)(ROOT + "usage")
     assert answer.status_code == 405
-    assert answer["Allow"] == "POST, OPTIONS"
+    assert answer["Allow"] == "GET, POST, HEAD, OPTIONS"
 
 
 def test_az_11_a_session_needs_its_csrf_token() -> None:

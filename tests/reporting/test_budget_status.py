@@ -16,7 +16,7 @@ from costtrack import attribute, budget_status
 from costtrack.budgets.changes import change_budget
 from costtrack.domain.budget_forecast import RUN_RATE
 from costtrack.domain.events import Attribution
-from costtrack.exceptions import UnknownOrganization
+from costtrack.exceptions import InvalidUsage, UnknownOrganization
 from costtrack.metering.ledger import record_events
 from costtrack.models import BudgetCounter, Organization, Project
 from costtrack.reporting.budget_figures import BudgetStatus
@@ -27,6 +27,7 @@ pytestmark = pytest.mark.django_db
 
 COST = Decimal("0.0045")  # (1000 x 3 + 100 x 15) / 1,000,000
 ZERO = Decimal(0)
+FIGURES = ("limit", "spent", "held", "leased", "taken", "remaining", "overrun")
 
 
 @pytest.fixture(autouse=True)
@@ -290,6 +291,78 @@ def test_ten_budgets_take_as_many_queries_as_one(
     use()
     with django_assert_num_queries(4):
         assert len(budget_status("acme", now=NOON)) == 10
+
+
+@pytest.mark.parametrize("wrong", ["t1", 7, ["thread_id", "t1"], {"t1"}, True])
+def test_what_is_no_attribution_is_a_typed_error(acme: Organization, wrong: Any) -> None:
+    with pytest.raises(InvalidUsage, match=r"counts_for: got .*, expected a mapping of attribution fields"):
+        budget_status(acme, counts_for=wrong)
+
+
+def test_figures_are_printed_as_people_write_them(acme: Organization) -> None:
+    make_budget(acme, "50")
+    make_budget(acme, "100000", metric="tokens")
+    unused = [str(getattr(one, name)) for one in budget_status(acme, now=NOON) for name in FIGURES]
+    assert unused == ["50", "0", "0", "0", "0", "50", "0", "100000", "0", "0", "0", "0", "100000", "0"]
+    use()
+    hold("0.0955", tokens=100)
+    dollars, tokens = budget_status(acme, now=NOON)
+    assert [str(getattr(dollars, name)) for name in FIGURES] == ["50", "0.0045", "0.0955", "0", "0.1", "49.9", "0"]
+    assert [str(getattr(tokens, name)) for name in FIGURES] == ["100000", "1100", "100", "0", "1200", "98800", "0"]
+    make_budget(acme, "0.0045", period="month")
+    spent_to_the_cent = budget_status(acme, now=NOON)[-1]  # 0.0045 - 0.0045
+    assert (str(spent_to_the_cent.remaining), str(spent_to_the_cent.overrun)) == ("0", "0")
+    assert (str(dollars.forecast), str(tokens.forecast)) == ("0.009", "2200")  # half of the day has passed
+
+
+def test_missing_counters_of_many_budgets_are_summed_by_a_query_for_fifty(
+    acme: Organization, django_assert_num_queries: Callable[..., Any]
+) -> None:
+    rests = make_budget(acme)
+    use(2, thread_id="t1")
+    change_budget(rests, is_active=False)  # its counter stands still
+    use(thread_id="t2", project="website")
+    metrics = ("cost_usd", "tokens", "calls")
+    scopes: list[dict[str, Any]] = [{}, {"thread_id": "t1"}, {"thread_id": "t2"}, {"model": "test-model"}]
+    spent = {"cost_usd": COST, "tokens": Decimal(1100), "calls": Decimal(1)}
+    expected = []
+    for number in range(5):
+        for scope, calls in zip(scopes, (3, 2, 1, 3), strict=True):
+            for metric in metrics:
+                make_budget(acme, "1000", metric=metric, period=("day", "month", "total")[number % 3], **scope)
+                expected.append(calls * spent[metric])
+    assert len(expected) == 60
+    with django_assert_num_queries(6):  # organization, budgets, zones, counters, twice the ledger
+        found = budget_status("acme", now=NOON)
+    assert [one.spent for one in found] == [3 * COST, *expected]
+
+
+def test_a_subject_outside_of_a_budget_s_scope_is_none_of_its_own(acme: Organization) -> None:
+    budget = make_budget(acme, per="thread", thread_id="t1")
+    jobs = make_budget(acme, per="entity", entity_type="job")
+    use(thread_id="t1", entity_type="job", entity_id="42")
+    assert only(acme, budget=budget, subject="t1").spent == COST
+    assert only(acme, budget=jobs, subject="job\x1f42").spent == COST
+    assert budget_status(acme, budget=budget, subject="t2", now=NOON) == ()
+    assert budget_status(acme, budget=jobs, subject="task\x1f42", now=NOON) == ()
+
+
+def test_the_dearest_of_ten_budgets_take_as_many_queries_as_of_one(
+    acme: Organization, django_assert_num_queries: Callable[..., Any]
+) -> None:
+    make_budget(acme, per="thread")
+    for number in range(3):
+        use(number + 1, thread_id=f"t{number}")
+    with django_assert_num_queries(5):  # organization, budgets, zones, the dearest, how many others
+        assert len(budget_status("acme", now=NOON, limit=2)) == 2
+    for period in ("day", "month", "total") * 3:
+        make_budget(acme, per="thread", period=period, metric="calls")
+    for number in range(3):
+        use(number + 1, thread_id=f"t{number}")
+    with django_assert_num_queries(5):
+        found = budget_status("acme", now=NOON, limit=2)
+    assert [(one.subject, one.other_subjects) for one in found] == [("t2", 1), ("t1", 1)] * 10
+    assert [one.spent for one in found] == [6 * COST, 4 * COST, *[Decimal(6), Decimal(4)] * 9]
 
 
 def test_it_is_a_public_name() -> None:
