@@ -1,6 +1,6 @@
 """What metering costs: the caller of a metered call, and the memory of the process.
 
-    caller  an event built and spooled, p50: <= 4 x (orjson of the same bytes + one write); this is missed, see
+    caller  an event built and spooled, p50: <= 4 x (orjson of the same bytes + one write), see
             docs/decisions/0009-callers-path.md; below it the least that Python can do, and whole calls
     insert  the same, p50: <= 1/10 of one INSERT of an equivalent ledger row by psycopg
     memory  of a process that meters 5,000 events/s into the ledger: grows by <= 1 MiB a minute over 10 minutes

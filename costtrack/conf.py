@@ -23,6 +23,7 @@ DEFAULTS: dict[str, Any] = {
     "INGEST_MAX_AGE_DAYS": 40,
     "INGEST_MAX_BYTES": 5 << 20,
     "INGEST_RATE": None,
+    "READ_TIMEOUT_MS": 10_000,
     "BUDGET_LOCK_TIMEOUT_MS": 250,
     "ON_UNKNOWN_BUDGETS": "allow",
     "HOLD_TTL_SECONDS": 900,
@@ -31,8 +32,9 @@ DEFAULTS: dict[str, Any] = {
     "BUDGET_BACKEND": "database",
     "REDIS_URL": None,
     "REDIS_TIMEOUT_MS": 100,
+    "WEBHOOK_PRIVATE_HOSTS": (),
 }
-"""Every key with its default. `checks.py` says what each accepts."""
+"""Every key with its default. `checks/key_rules.py` says what each accepts."""
 
 
 class Settings:
@@ -124,6 +126,11 @@ class Settings:
         return rate
 
     @property
+    def read_timeout_ms(self) -> int:
+        """How long one statement of a reader over REST may take (PostgreSQL); 0 = as long as the database lets it."""
+        return int(self._get("READ_TIMEOUT_MS"))
+
+    @property
     def budget_lock_timeout_ms(self) -> int:
         """How long a reservation waits at most for others that are taking from the same budget (PostgreSQL)."""
         return int(self._get("BUDGET_LOCK_TIMEOUT_MS"))
@@ -165,6 +172,11 @@ class Settings:
     def redis_timeout_ms(self) -> int:
         """How long Redis is waited for, to connect and to answer, before the database admits instead."""
         return int(self._get("REDIS_TIMEOUT_MS"))
+
+    @property
+    def webhook_private_hosts(self) -> tuple[str, ...]:
+        """Hosts (`name` or `name:port`) that webhooks may go to at private addresses, on any port, and without TLS."""
+        return tuple(self._get("WEBHOOK_PRIVATE_HOSTS"))
 
 
 settings = Settings()

@@ -39,6 +39,17 @@ class UnknownOrganization(CostTrackError, LookupError):
         )
 
 
+class BudgetNotFound(CostTrackError, LookupError):
+    """A budget was to be changed that does not exist any more."""
+
+    def __init__(self, budget_id: int | None, name: str = "") -> None:
+        self.budget_id = budget_id
+        shown = f"{budget_id} ({name!r})" if name else f"{budget_id}"
+        super().__init__(
+            f"Budget {shown} does not exist any more: somebody has deleted it. Make another one with create_budget()."
+        )
+
+
 class RateNotFound(CostTrackError, LookupError):
     """No rate is known for a model at that time, and a price was asked for outright."""
 
@@ -51,6 +62,10 @@ class RateNotFound(CostTrackError, LookupError):
         else:
             what_next = "Load rates with `manage.py load_rates`, or add one in the admin under Rates."
         super().__init__(f"No rate for model {model!r}{where}. {what_next}")
+
+
+class RateConflict(CostTrackError):
+    """A rate can not be made, ended or deleted because of what stands: another rate, or usage that it has priced."""
 
 
 class RateFileError(CostTrackError, ValueError):
@@ -208,3 +223,17 @@ class HoldEnded(CostTrackError):
         self.hold_id = hold_id
         self.state = state
         super().__init__(f"The hold {hold_id} has ended already: it is {state}. Reserve anew, without its id.")
+
+
+class HoldTooSmall(CostTrackError):
+    """A hold was asked for again, by its id, for a call that may need more than it holds. It stands as it is."""
+
+    def __init__(self, hold_id: UUID, *, metric: str, held: Decimal, needed: Decimal) -> None:
+        self.hold_id = hold_id
+        self.metric = metric
+        self.held = held
+        self.needed = needed
+        super().__init__(
+            f"The hold {hold_id} holds {held.normalize():f} {metric}, and this call may need {needed.normalize():f}. "
+            "Ask for no more than it holds, or reserve anew, without its id."
+        )

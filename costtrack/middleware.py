@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import json
 import logging
-import re
 from collections.abc import Awaitable, Callable
 from typing import Any
-from uuid import uuid4
 
 from asgiref.sync import async_to_sync, iscoroutinefunction, markcoroutinefunction
 from django.http import HttpRequest, HttpResponse
@@ -19,12 +17,10 @@ from costtrack.conf import settings
 from costtrack.exceptions import CallRefused
 from costtrack.metering.attribution import GivenAttribution, Lazy
 from costtrack.metering.context import AttributionScope
+from costtrack.metering.request_ids import REQUEST_ID_HEADER, request_id_of
 from costtrack.metering.stepping import each_async_step_in, each_step_in
 
 logger = logging.getLogger("costtrack")
-
-REQUEST_ID_HEADER = "X-Request-ID"
-_SANE_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,100}")
 
 
 class CostTrackMiddleware:
@@ -76,12 +72,6 @@ class CostTrackMiddleware:
             return None
         problem = problem_of(exception)
         return HttpResponse(json.dumps(problem), status=problem["status"], content_type=CONTENT_TYPE)
-
-
-def request_id_of(request: HttpRequest) -> str:
-    """The request's X-Request-ID header if it is 1 to 100 of A-Z a-z 0-9 . _ -, else a new one."""
-    given: str = request.headers.get(REQUEST_ID_HEADER, "")
-    return given if _SANE_REQUEST_ID.fullmatch(given) else uuid4().hex
 
 
 def request_scope(request: HttpRequest, request_id: str, *, organization: Lazy) -> AttributionScope:

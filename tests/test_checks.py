@@ -97,6 +97,7 @@ BAD_VALUES: list[tuple[str, str, list[Any]]] = [
     ("INGEST_MAX_AGE_DAYS", "costtrack.E025", [0, -1, 36_501, 40.0, "40", None, True]),
     ("INGEST_MAX_BYTES", "costtrack.E026", [0, 1023, 5e6, "5242880", None, True]),
     ("INGEST_RATE", "costtrack.E027", ["", "600", "0/minute", "600/m", "600/fortnight", "600/minute ", 600, True]),
+    ("READ_TIMEOUT_MS", "costtrack.E029", [-1, 3_600_001, 10e3, "10000", None, False]),
     ("BUDGET_LOCK_TIMEOUT_MS", "costtrack.E017", [0, -1, 250.0, "250", None, True]),
     ("ON_UNKNOWN_BUDGETS", "costtrack.E028", ["", "DENY", "refuse", None, True]),
     ("HOLD_TTL_SECONDS", "costtrack.E018", [0, -1, 900.0, "900", None, True]),
@@ -105,6 +106,11 @@ BAD_VALUES: list[tuple[str, str, list[Any]]] = [
     ("BUDGET_BACKEND", "costtrack.E021", ["", "REDIS", "postgres", None, True]),
     ("REDIS_URL", "costtrack.E022", ["", "localhost:6379", "http://localhost", "Redis://localhost", 6379, True]),
     ("REDIS_TIMEOUT_MS", "costtrack.E023", [0, -1, 100.0, "100", None, True]),
+    (
+        "WEBHOOK_PRIVATE_HOSTS",
+        "costtrack.E030",
+        [None, "localhost", ["http://a"], [""], [7], ["a:b"], {"a": 1}],
+    ),
 ]
 
 
@@ -168,6 +174,8 @@ def test_every_key_is_shown_refusing_something() -> None:
         ("INGEST_MAX_BYTES", 1024),
         ("INGEST_RATE", None),
         ("INGEST_RATE", "1/day"),
+        ("READ_TIMEOUT_MS", 0),
+        ("READ_TIMEOUT_MS", 3_600_000),
         ("BUDGET_LOCK_TIMEOUT_MS", 1),
         ("HOLD_TTL_SECONDS", 1),
         ("BUDGET_BACKEND", "database"),
@@ -175,6 +183,8 @@ def test_every_key_is_shown_refusing_something() -> None:
         ("REDIS_URL", None),
         ("REDIS_URL", "unix:///run/redis.sock"),
         ("REDIS_TIMEOUT_MS", 1),
+        ("WEBHOOK_PRIVATE_HOSTS", []),
+        ("WEBHOOK_PRIVATE_HOSTS", ("localhost", "10.0.0.5:8080", "hooks.internal", "::1")),
         ("MAX_OUTPUT_TOKENS", None),
         ("MAX_OUTPUT_TOKENS", 1),
         ("MAX_OUTPUT_TOKENS", 10**11),

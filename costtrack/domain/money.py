@@ -77,6 +77,11 @@ def decimal_text(value: Decimal) -> str:
     return "0" if text in ("", "-0") else text
 
 
+def plain(value: Decimal) -> Decimal:
+    """The same number as people write it: without trailing zeros, and 0 is `0`, not `0E-12`."""
+    return Decimal(decimal_text(value))
+
+
 def decimal_from_database(value: object) -> Decimal:
     """A summed column as Decimal: NULL is 0, and SQLite's floats are taken to a nano-dollar."""
     if value is None:

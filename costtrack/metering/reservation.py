@@ -94,7 +94,7 @@ class Reservation(AbstractContextManager["Reservation"], AbstractAsyncContextMan
         self._is_over = False
 
     def __enter__(self) -> Reservation:
-        """Hold the worst case; raises CallRefused, or HoldEnded for the id of a hold that has ended."""
+        """Hold the worst case; raises CallRefused, or of a hold that was there HoldEnded or HoldTooSmall."""
         asked = self._asked()
         if nobody_holds():
             return self
@@ -164,7 +164,7 @@ class Reservation(AbstractContextManager["Reservation"], AbstractAsyncContextMan
         hold_id = self.id
         return self._in_database(lambda: release(hold_id, using=settings.database))
 
-    def renew(self, seconds: float | None = None) -> datetime | None:
+    def renew(self, ttl_seconds: float | None = None) -> datetime | None:
         """Hold for so many seconds from now, by default as long as at first; gives when it expires now.
 
         Never shortens it. None without a hold; raises HoldEnded if it has ended. Asks the database.
@@ -174,7 +174,7 @@ class Reservation(AbstractContextManager["Reservation"], AbstractAsyncContextMan
         from costtrack.budgets.holds import renew
 
         hold_id = self.id
-        ttl = duration("seconds", seconds) or self._ttl or timedelta(seconds=settings.hold_ttl_seconds)
+        ttl = duration("ttl_seconds", ttl_seconds) or self._ttl or timedelta(seconds=settings.hold_ttl_seconds)
         expires_at = self._in_database(lambda: renew(hold_id, ttl, using=settings.database))
         if expires_at is None:
             raise HoldEnded(hold_id, self._in_database(lambda: _state_of(hold_id)))

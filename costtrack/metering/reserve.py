@@ -43,8 +43,8 @@ def reserve(
 
     The hold lasts `ttl_seconds` (default COSTTRACK["HOLD_TTL_SECONDS"]); `hold.renew()` prolongs it. With a `hold_id`
     of your own (a UUID) the same job, asking again, finds its hold again, and takes nothing twice; if that has ended,
-    HoldEnded is raised. Where no budget is about the job, `hold.id` is None and all else works as well. Raises
-    InvalidUsage or TypeError for wrong arguments.
+    HoldEnded is raised, and HoldTooSmall if the job may need more now. Where no budget is about the job, `hold.id` is
+    None and all else works as well. Raises InvalidUsage or TypeError for wrong arguments.
     """
     given = given_attribution({"endpoint": endpoint, **attribution}, caller="reserve()")
     fields = checked_before_call(

@@ -1,26 +1,24 @@
-"""System checks of the settings. An id is never reused, also when its check is gone."""
+"""What each key of COSTTRACK may hold."""
 
 from __future__ import annotations
 
-import difflib
-import importlib.util
+import ipaddress
 import math
 import os
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from django.apps import AppConfig
 from django.conf import settings as django_settings
-from django.core.checks import CheckMessage, Error, Warning, register
 from django.utils.module_loading import import_string
 
-from costtrack.conf import DEFAULTS, settings
 from costtrack.domain.tokens import MAX_TOKENS
 
 LEAST_SPOOL_BYTES = 1 << 20
 MAX_AGE_DAYS = 36_500
+MAX_READ_TIMEOUT_MS = 3_600_000
+HOST = re.compile(r"[-a-zA-Z0-9_.]+(:[0-9]{1,5})?")
 RATE = re.compile(r"[1-9][0-9]{0,8}/(second|minute|hour|day)")
 
 
@@ -54,6 +52,17 @@ def _is_database_alias(value: Any) -> bool:
 
 def _is_redis_url(value: Any) -> bool:
     return isinstance(value, str) and value.startswith(("redis://", "rediss://", "unix://"))
+
+
+def _is_host(value: Any) -> bool:
+    return isinstance(value, str) and bool(HOST.fullmatch(value) or _is_ipv6(value))
+
+
+def _is_ipv6(text: str) -> bool:
+    try:
+        return bool(ipaddress.IPv6Address(text))
+    except ValueError:
+        return False
 
 
 def _is_callable_path(value: Any) -> bool:
@@ -147,6 +156,11 @@ KEY_RULES: dict[str, KeyRule] = {
         expected='None, or a number per second, minute, hour or day, such as "600/minute"',
         accepts=lambda value: value is None or (isinstance(value, str) and bool(RATE.fullmatch(value))),
     ),
+    "READ_TIMEOUT_MS": KeyRule(
+        id="costtrack.E029",
+        expected=f"an integer number of milliseconds, 0 (no limit) to {MAX_READ_TIMEOUT_MS:,}",
+        accepts=lambda value: _is_integer(value, least=0) and value <= MAX_READ_TIMEOUT_MS,
+    ),
     "BUDGET_LOCK_TIMEOUT_MS": KeyRule(
         id="costtrack.E017",
         expected="an integer number of milliseconds, 1 or more",
@@ -189,122 +203,9 @@ KEY_RULES: dict[str, KeyRule] = {
         expected="an integer number of milliseconds, 1 or more",
         accepts=lambda value: _is_integer(value, least=1),
     ),
+    "WEBHOOK_PRIVATE_HOSTS": KeyRule(
+        id="costtrack.E030",
+        expected='a list of hosts, such as ["hooks.internal", "127.0.0.1:8080"]',
+        accepts=lambda value: isinstance(value, list | tuple | set | frozenset) and all(map(_is_host, value)),
+    ),
 }
-
-
-@register("costtrack")
-def check_costtrack_setting(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
-    """Return an error for each thing that is wrong in the setting COSTTRACK."""
-    given = getattr(django_settings, "COSTTRACK", {})
-    if not isinstance(given, dict):
-        return [
-            Error(
-                f"COSTTRACK is a {type(given).__name__}.",
-                hint='Make it a dict, for example COSTTRACK = {"DEFAULT_ORGANIZATION": "default"}, or leave it out.',
-                id="costtrack.E001",
-            )
-        ]
-    return [_unknown_key(key) for key in given if key not in KEY_RULES] + [
-        Error(
-            f"COSTTRACK[{key!r}] is {given[key]!r}.", hint=f"Use {rule.expected}.{rule.cause(given[key])}", id=rule.id
-        )
-        for key, rule in KEY_RULES.items()
-        if key in given and not rule.accepts(given[key])
-    ]
-
-
-def _unknown_key(key: object) -> CheckMessage:
-    nearest = difflib.get_close_matches(str(key).upper(), KEY_RULES, n=1, cutoff=0.5)
-    hint = f"Did you mean {nearest[0]!r}? " if nearest else ""
-    return Error(
-        f"COSTTRACK has an unknown key {key!r}.",
-        hint=f"{hint}The keys are {', '.join(DEFAULTS)}.",
-        id="costtrack.E002",
-    )
-
-
-@register("costtrack")
-def check_time_zones(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
-    """Return an error when Django would hand out times without a zone."""
-    if django_settings.USE_TZ:
-        return []
-    return [
-        Error(
-            "USE_TZ is False.",
-            hint="Set USE_TZ = True: an organization's days and periods are computed from instants with a zone.",
-            id="costtrack.E012",
-        )
-    ]
-
-
-@register("costtrack")
-def check_sqlite_transactions(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
-    """Return a warning when usage would be lost to "database is locked" on SQLite."""
-    given = getattr(django_settings, "COSTTRACK", {})
-    alias = given.get("DATABASE", DEFAULTS["DATABASE"]) if isinstance(given, dict) else DEFAULTS["DATABASE"]
-    database = django_settings.DATABASES.get(alias, {}) if isinstance(alias, str) else {}
-    mode = database.get("OPTIONS", {}).get("transaction_mode") or ""
-    if not database.get("ENGINE", "").endswith("sqlite3") or mode.upper() in {"IMMEDIATE", "EXCLUSIVE"}:
-        return []
-    return [
-        Warning(
-            f"The SQLite database {alias!r} begins its transactions without the write lock.",
-            hint=(
-                f'Set DATABASES[{alias!r}]["OPTIONS"]["transaction_mode"] = "IMMEDIATE": a transaction that asks '
-                "for the lock later fails at once when another one has committed in between."
-            ),
-            id="costtrack.W001",
-        )
-    ]
-
-
-@register("costtrack")
-def check_spool_directory(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
-    """Return a warning when metered usage can not be spooled: it would be written before each call returns."""
-    if check_costtrack_setting(None) or settings.transport != "spool":
-        return []
-    from costtrack.metering.spool.directory import spool_directory, unusable_reason
-
-    reason = unusable_reason(spool_directory())
-    if not reason:
-        return []
-    return [
-        Warning(
-            f"The spool can not be used: {reason}",
-            hint=(
-                'Set COSTTRACK["SPOOL_DIR"] to a directory on a local disk that this user may write. Until then usage '
-                "is written to the database before each metered call returns, and goes to the log if that is away."
-            ),
-            id="costtrack.W002",
-        )
-    ]
-
-
-@register("costtrack")
-def check_autocommit(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
-    """Return an error when Django's autocommit is off for the database that holds the tables."""
-    if check_costtrack_setting(None) or django_settings.DATABASES[settings.database].get("AUTOCOMMIT", True):
-        return []
-    return [
-        Error(
-            f"DATABASES[{settings.database!r}] has AUTOCOMMIT off: nothing that costtrack writes would be committed.",
-            hint='Leave AUTOCOMMIT on, or give costtrack a database alias of its own by COSTTRACK["DATABASE"].',
-            id="costtrack.E016",
-        )
-    ]
-
-
-@register("costtrack")
-def check_redis(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
-    """Return an error when budgets are to be asked of Redis, and that is not possible."""
-    if check_costtrack_setting(None) or settings.budget_backend != "redis":
-        return []
-    problems = []
-    if not settings.redis_url:
-        problems.append('Say where Redis is by COSTTRACK["REDIS_URL"], for example "redis://127.0.0.1:6379/0".')
-    if importlib.util.find_spec("redis") is None:
-        problems.append("Install the package redis: pip install 'costtrack[redis]'.")
-    return [
-        Error('COSTTRACK["BUDGET_BACKEND"] is "redis", which can not be used.', hint=hint, id="costtrack.E024")
-        for hint in problems
-    ]
