@@ -130,7 +130,7 @@ def test_its_budgets_have_figures_and_refuse_nothing() -> None:
         ("high_weekly_cost", "soft", "cost_usd"),
     }
     assert all(one.spent > 0 for one in statuses if one.metric == "tokens")
-    assert {(one.state, one.held) for one in statuses} == {("ok", Decimal(0))}
+    assert {(one.state, one.held) for one in statuses} == {("ok", Decimal(0)), ("unlimited", Decimal(0))}
     assert {hold.state for hold in Hold.objects.all()} == {"settled"}
     assert counter_differences(using="default", now=NOON) == []
 

@@ -228,7 +228,8 @@ def test_what_is_wrong_is_named_by_its_field_and_nothing_is_stored(
     ],
 )
 def test_one_price_is_enough(acme: Organization, fields: dict[str, Any]) -> None:
-    assert Rate.objects.get() == create(acme, **fields)
+    rate = create(acme, **fields)
+    assert Rate.objects.get() == rate
 
 
 def test_after_its_end_the_model_has_no_price_for_the_organization(acme: Organization) -> None:
