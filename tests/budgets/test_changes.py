@@ -155,6 +155,8 @@ def test_a_refused_change_raises_no_epoch(acme: Organization) -> None:
         ({"limit": Decimal("-0.01")}, "limit"),
         ({"limit": Decimal("NaN")}, "limit"),
         ({"limit": Decimal("1e18")}, "limit"),
+        ({"limit": Decimal("999999999999999999.99")}, "limit"),
+        ({"limit": Decimal("1e15")}, "limit"),
         ({"limit": Decimal(1), "is_unlimited": True}, "limit"),
         ({"limit": Decimal(1), "metric": "euros"}, "metric"),
         ({"limit": Decimal(1), "metric": "amount"}, "resource_type"),
