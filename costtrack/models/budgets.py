@@ -200,10 +200,8 @@ class Budget(models.Model):
         problems: dict[str, Any] = {}
         if self.is_unlimited == (self.limit is not None):
             problems["limit"] = _("Give a limit of 0 or more, or say that it is unlimited and leave the limit empty.")
-        elif self.limit is not None and self.limit >= MAX_LIMIT:
-            problems["limit"] = _(
-                "Give a limit below 10^15: SQLite, which keeps 15 digits, could not read a larger one."
-            )
+        elif isinstance(self.limit, Decimal) and self.limit.is_finite() and self.limit >= MAX_LIMIT:
+            problems["limit"] = _("Give a limit below 10^15: SQLite keeps 15 digits, and could read no larger one.")
         if self.metric == self.Metric.AMOUNT and not self.resource_type:
             problems["resource_type"] = _("A budget of units needs the resource type whose units it counts.")
         if self.entity_id and not self.entity_type:
