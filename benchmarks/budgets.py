@@ -11,8 +11,8 @@ The reservation is the whole of it, from a list of budgets in memory to the answ
 commit. It writes three counters and a hold with three index entries. Its ratio to the ORM's UPDATE of one counter is
 printed beside the judged one, for information.
 
-Seen on two idle cores: 0.31 of the UPDATE with synchronous_commit on, 0.27 with it off: MISSED, for
-which docs/decisions/0013 has the reasons (of the ORM's UPDATE 0.61 and 0.72); 2.1 x beside a flusher; Redis 0.71; 142
+Seen on two idle cores: 0.60, just under, of the UPDATE with synchronous_commit on, 0.42 with it off: MISSED, for
+which docs/decisions/0013 has the reasons (of the ORM's UPDATE 0.88 both); 5.1 x beside a flusher; Redis 0.87; 142
 of 142, both.
 
 Run it as `python benchmarks/budgets.py [--calls N] [--pairs N]`. Exit status 1 if a bar is missed.
