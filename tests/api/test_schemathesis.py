@@ -37,8 +37,7 @@ NOT_ENUMERATED = """
 include-operation-id = ["costtrack_send_usage", "costtrack_settle_hold", "costtrack_reserve"]
 phases.coverage.enabled = false
 [[operations]] # they are refused before anything is looked at: left to the run of one who may
-include-path-regex = "/(budgets|rates|alerts)"
-include-method = ["POST", "PATCH", "DELETE"]
+include-operation-id-regex = "costtrack_(create|change|delete|end|acknowledge|resolve|reopen|note_on)_"
 phases.coverage.enabled = false
 """
 NOT_THEIRS = {("get", "/api/costs/health")}

@@ -7,7 +7,6 @@ from typing import Any
 from costtrack.api.holds import MAX_TTL_SECONDS, ReleaseView, RenewView, ReserveView, SettleView
 from costtrack.api.openapi.described import JSON, Answer, Body, Link, Operation, json_answer
 from costtrack.api.openapi.events import (
-    ANY_KEY,
     CALL,
     CONTEXT,
     COST_SOURCE,
@@ -19,6 +18,7 @@ from costtrack.api.openapi.problems import BUDGET_UNAVAILABLE, CONFLICT, PROBLEM
 from costtrack.api.openapi.values import (
     AMOUNT,
     ANY_FLAG,
+    ANY_TEXT,
     COST,
     ID,
     INSTANT,
@@ -34,7 +34,7 @@ from costtrack.budgets.problem import CONTENT_TYPE
 
 TTL = {"type": ["number", "null"], "minimum": 1, "maximum": MAX_TTL_SECONDS, "description": "How long it holds."}
 RESERVE_FIELDS: dict[str, Any] = {
-    "idempotency_key": about(ANY_KEY, "Asked again with the same, the same hold is found."),
+    "idempotency_key": about(ANY_TEXT, "Any text: asked again with the same, the same hold is found."),
     **CALL,
     "input_tokens": about(TOKENS, "How much the call reads; or give `input`."),
     "input": {"type": ["string", "array", "object", "null"], "description": "What it reads: counted, stored nowhere."},
