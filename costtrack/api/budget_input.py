@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any
 
-from costtrack.api.event_input import Clean, any_number, flag, text
+from costtrack.api.event_input import Clean, any_number, flag
+from costtrack.api.fields import one_of, text_up_to
 from costtrack.conf import settings
 from costtrack.domain.budget_periods import BudgetPeriod
 from costtrack.domain.budget_rules import TEXT_SCOPE, BudgetMetric, Enforcement, Expiry, Per, Unavailable, Unpriced
@@ -20,32 +20,9 @@ A_PROJECT = "the slug of a project of that organization: one appears with its fi
 AN_AGENT = "the slug of an agent of that project: one appears with its first usage, or is made in the admin"
 
 
-def text_up_to(longest: int) -> Clean:
-    """A text of at most so many characters."""
-
-    def clean(field: str, value: object) -> str:
-        found = text(field, value)
-        if len(found) > longest:
-            raise InvalidUsage(field, value, f"a text of at most {longest} characters (these are {len(found):,})")
-        return found
-
-    return clean
-
-
 def quantity(field: str, value: object) -> Decimal | None:
     """A number, better written as text; null is no limit."""
     return None if value is None else parse_decimal(field, any_number(field, value))
-
-
-def one_of(choices: Sequence[str]) -> Clean:
-    """One of these texts."""
-
-    def clean(field: str, value: object) -> str:
-        if not isinstance(value, str) or value not in choices:
-            raise InvalidUsage(field, value, f"one of {', '.join(one for one in choices if one)}")
-        return value
-
-    return clean
 
 
 def never(field: str, value: object) -> object:

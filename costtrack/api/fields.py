@@ -11,7 +11,7 @@ from rest_framework.exceptions import APIException
 from rest_framework.request import Request
 
 from costtrack.api.bodies import read_json
-from costtrack.api.event_input import Clean, UnknownField, cleaned
+from costtrack.api.event_input import Clean, UnknownField, cleaned, text
 from costtrack.exceptions import InvalidUsage
 from costtrack.metering.importing.reasons import reason_of
 
@@ -51,6 +51,29 @@ def read_fields(request: Request, known: Mapping[str, Clean], *, what: str, keep
     body = read_json(request)
     with fields_checked():
         return cleaned(body, known, what=what, keeps_null=keeps_null)
+
+
+def text_up_to(longest: int) -> Clean:
+    """A text of at most so many characters."""
+
+    def clean(field: str, value: object) -> str:
+        found = text(field, value)
+        if len(found) > longest:
+            raise InvalidUsage(field, value, f"a text of at most {longest} characters (these are {len(found):,})")
+        return found
+
+    return clean
+
+
+def one_of(choices: Sequence[str]) -> Clean:
+    """One of these texts."""
+
+    def clean(field: str, value: object) -> str:
+        if not isinstance(value, str) or value not in choices:
+            raise InvalidUsage(field, value, f"one of {', '.join(one for one in choices if one)}")
+        return value
+
+    return clean
 
 
 def _of_one(field: str, reason: str) -> InvalidFields:

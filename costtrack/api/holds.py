@@ -15,7 +15,7 @@ from rest_framework.exceptions import APIException, NotFound, ParseError
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from costtrack.api.bodies import read_json
+from costtrack.api.bodies import has_body, read_json
 from costtrack.api.event_input import ATTRIBUTION, EVENT, Clean, UnknownField, any_number, cleaned, flag, text, whole
 from costtrack.api.held import FoundHold, find_hold
 from costtrack.api.ingest import book, outcome_of
@@ -162,8 +162,7 @@ class RenewView(HoldView):
     def post(self, request: Request, hold_id: str) -> Response:
         """Prolong it."""
         hold = self.hold(hold_id)
-        is_empty = request.META.get("CONTENT_LENGTH") in (None, "", "0")
-        values = {} if is_empty else _checked(lambda: cleaned(read_json(request), RENEW))
+        values = _checked(lambda: cleaned(read_json(request), RENEW)) if has_body(request) else {}
         ttl = timedelta(seconds=values.get("ttl_seconds", settings.hold_ttl_seconds))
         expires_at = _found(lambda: outside_transactions(lambda: renew(hold.id, ttl, using=settings.database)))
         if expires_at is None:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import logging
 from http import HTTPStatus
 from typing import Any
 
 from django.core.exceptions import PermissionDenied
+from django.db import InterfaceError, OperationalError
 from django.http import Http404, HttpResponse
 from rest_framework import exceptions
 from rest_framework.views import set_rollback
@@ -17,15 +19,19 @@ from costtrack.exceptions import CallRefused
 from costtrack.reporting.parameters import InvalidParameter
 from costtrack.reporting.read_limit import ReadTooLong
 
+logger = logging.getLogger("costtrack")
 
-class TookTooLong(exceptions.APIException):
-    """503: the database would have been busy for too long."""
+
+class Unavailable(exceptions.APIException):
+    """503: the database does not answer, or would have been busy for too long."""
 
     status_code = 503
 
 
 def problem_response(error: Exception, context: dict[str, Any]) -> HttpResponse | None:
-    """The problem document of an error that is the caller's; None for any other, which then is a 500 as usual.
+    """The problem document of an error that is the caller's, or that the database is away; None for any other.
+
+    Any other is a 500 as usual.
 
     `type` is about:blank, so `title` is the status's own phrase; `detail` says what was seen and expected. A bad
     parameter is named in `parameter`, bad fields of a body in `errors`. A call that a budget refused has
@@ -41,7 +47,10 @@ def problem_response(error: Exception, context: dict[str, Any]) -> HttpResponse 
         extra["parameter"] = error.parameter
         error = exceptions.ParseError(str(error))
     elif isinstance(error, ReadTooLong):
-        error = TookTooLong(str(error))
+        error = Unavailable(str(error))
+    elif isinstance(error, (OperationalError, InterfaceError)):
+        logger.error("The database does not answer: %s", error, exc_info=error)
+        error = Unavailable(f"The database does not answer now ({type(error).__name__}). Try again.")
     elif isinstance(error, Http404):
         error = exceptions.NotFound(str(error) or None)
     elif isinstance(error, PermissionDenied):

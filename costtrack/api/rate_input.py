@@ -8,8 +8,8 @@ from datetime import time
 from decimal import Decimal
 from typing import Any
 
-from costtrack.api.budget_input import one_of, text_up_to
 from costtrack.api.event_input import Clean, UnknownField, cleaned, instant
+from costtrack.api.fields import one_of, text_up_to
 from costtrack.domain.events import ServiceTier
 from costtrack.domain.tokens import MAX_TOKENS
 from costtrack.exceptions import InvalidUsage

@@ -24,11 +24,11 @@ def usage_shape(
     arithmetic: CostArithmetic | NoArithmetic,
     zone: ZoneHistory,
 ) -> dict[str, Any]:
-    """The record; `net_cost` is what it and all its corrections cost together, null while that is unpriced."""
+    """The record; `net_cost_usd` is what it and all its corrections cost together, null while that is unpriced."""
     return {
         **column_shape(USAGE_COLUMNS, usage, zone=zone),
         "corrections": [column_shape(USAGE_COLUMNS, one, zone=zone) for one in corrections],
-        "net_cost": cost_text(net_cost_usd),
+        "net_cost_usd": cost_text(net_cost_usd),
         "arithmetic": arithmetic_shape(arithmetic, zone=zone),
     }
 

@@ -46,7 +46,7 @@ def test_a_record_has_its_columns_and_the_arithmetic_of_its_cost(acme: Organizat
     client = robot(acme)
     shape = detail(client, key)
     arithmetic = shape.pop("arithmetic")
-    assert (shape.pop("corrections"), shape.pop("net_cost")) == ([], "0.0475")
+    assert (shape.pop("corrections"), shape.pop("net_cost_usd")) == ([], "0.0475")
     [row] = client.get(ROOT + "usage").json()["results"]
     assert shape == row
     # 2,000 x 3 + 8,000 x 3 (the input price: there is no other) + 500 x 15 = 37,500 per million, and a cent on top.
@@ -119,24 +119,24 @@ def test_corrections_are_listed_and_what_they_leave_is_the_net_cost(acme: Organi
         (rebate.pk, "adjustment", key, "-0.0005", "rebate"),
         (fee.pk, "adjustment", key, "0.001", "fee"),
     ]
-    assert (shape["cost_usd"], shape["net_cost"]) == ("0.0045", "0.005")  # 0.0045 - 0.0005 + 0.001
-    assert detail(robot(acme), other)["net_cost"] == "0"
+    assert (shape["cost_usd"], shape["net_cost_usd"]) == ("0.0045", "0.005")  # 0.0045 - 0.0005 + 0.001
+    assert detail(robot(acme), other)["net_cost_usd"] == "0"
     correction = detail(robot(acme), rebate.pk)
-    assert (correction["corrections"], correction["net_cost"]) == ([], "-0.0005")
+    assert (correction["corrections"], correction["net_cost_usd"]) == ([], "-0.0005")
     assert correction["arithmetic"]["reason"].startswith("A correction")
 
 
 def test_a_late_price_brings_the_net_cost(acme: Organization) -> None:
     key = record()
     before = detail(robot(acme), key)
-    assert (before["cost_usd"], before["net_cost"]) == (None, None)
+    assert (before["cost_usd"], before["net_cost_usd"]) == (None, None)
     assert before["arithmetic"]["reason"].startswith("No price was known.")
     make_rate()
     day = NOON.date()
     [late] = repricings(start=day, end=day + timedelta(days=1))
     apply_repricing(late, reason="a late price")
     after = detail(robot(acme), key)
-    assert (after["cost_usd"], after["net_cost"]) == (None, "0.0045")
+    assert (after["cost_usd"], after["net_cost_usd"]) == (None, "0.0045")
     assert [row["unpriced_calls"] for row in after["corrections"]] == [-1]
 
 
@@ -149,7 +149,7 @@ def test_of_very_many_corrections_the_first_are_shown_and_all_are_counted(
     made = [adjust_usage(key, cost_usd="0.1", reason=f"fee {number}").pk for number in range(4)]
     shape = detail(robot(acme), key)
     assert [row["id"] for row in shape["corrections"]] == made[:2]
-    assert shape["net_cost"] == "0.4045"  # 0.0045 + 4 x 0.1
+    assert shape["net_cost_usd"] == "0.4045"  # 0.0045 + 4 x 0.1
 
 
 NO_IDS = ["x", "0", "-1", "+1", "1.0", "1e3", "007", "%201", "1%00", "٣", str(NO_ROW), str(2**63), "9" * 400, "null"]
@@ -183,7 +183,7 @@ def test_az_01_a_foreign_record_is_answered_as_one_that_is_not_there(acme: Organ
         assert [refusal(client, key) for key in (theirs, void, NO_ROW)] == [unknown] * 3
         with_theirs = client.get(f"{ROOT}usage/{theirs}", {"organization": "globex"})
         assert with_theirs.status_code == 404
-    assert detail(robot(globex), theirs)["net_cost"] == "0"
+    assert detail(robot(globex), theirs)["net_cost_usd"] == "0"
 
 
 def test_of_several_organizations_the_one_that_is_asked_for_has_to_have_it(acme: Organization) -> None:
@@ -227,8 +227,8 @@ def test_instants_are_told_in_the_zone_of_the_record_s_organization(superuser: C
 
 
 def test_what_metadata_say_is_data_and_nothing_else(acme: Organization) -> None:
-    metadata = {"net_cost": "0", "__proto__": {"id": 1}, "<script>": "</script>", "list": [None, 1, "\u202e"]}
+    metadata = {"net_cost_usd": "0", "__proto__": {"id": 1}, "<script>": "</script>", "list": [None, 1, "\u202e"]}
     row = book(acme, "1", metadata=metadata, thread_id="<img src=x>")
     shape = detail(robot(acme), row.pk)
-    assert (shape["metadata"], shape["net_cost"], shape["thread_id"]) == (metadata, "1", "<img src=x>")
+    assert (shape["metadata"], shape["net_cost_usd"], shape["thread_id"]) == (metadata, "1", "<img src=x>")
     assert ResourceUsage.objects.count() == 1

@@ -19,7 +19,7 @@ from costtrack.api.openapi.filters import filter_parameter
 from costtrack.api.openapi.older import as_openapi_3_0
 from costtrack.api.openapi.operations import OPERATIONS
 from costtrack.api.openapi.parameters import SHARED, parameter
-from costtrack.api.openapi.problems import ETAG, EVERY_ANSWER, EVERYWHERE, WHERE_READ, WITH_BODY, WITH_ETAG
+from costtrack.api.openapi.problems import ETAG, EVERY_ANSWER, EVERYWHERE, WITH_BODY, WITH_ETAG
 from costtrack.api.renderers import TableRenderer
 
 TABLE = {"type": "string", "format": "binary", "description": "All rows, with the fields as columns."}
@@ -60,9 +60,9 @@ class CostSchema(AutoSchema):
 
     def _answers(self, view: CostView, declared: Operation) -> dict[int, Any]:
         """By status the declared answers, and those that every operation of its kind has."""
-        is_read, has_etag = declared.method == "GET", isinstance(view, ConditionalView)
+        has_etag = isinstance(view, ConditionalView)
         headers = {**EVERY_ANSWER, **({"ETag": ETAG} if has_etag else {})}
-        answers = EVERYWHERE | (WITH_BODY if declared.body else {}) | (WHERE_READ if is_read else {})
+        answers = EVERYWHERE | (WITH_BODY if declared.body else {})
         answers |= {**(WITH_ETAG if has_etag else {}), **declared.answers}
         tables = [one.media_type for one in view.get_renderers() if isinstance(one, TableRenderer)]
         return {

@@ -7,7 +7,7 @@ from typing import Any
 from costtrack.api.cloud_events import BATCHED, STRUCTURED
 from costtrack.api.ingest import MAX_EVENTS, UsageView
 from costtrack.api.openapi.described import JSON, Answer, Body, Component, Operation, json_answer
-from costtrack.api.openapi.problems import FIELDS, PROBLEM, UNAVAILABLE
+from costtrack.api.openapi.problems import FIELDS, PROBLEM
 from costtrack.api.openapi.values import (
     AMOUNT,
     ANY_FLAG,
@@ -219,7 +219,6 @@ OPERATIONS = (
                 about="All keys stand for other usage.",
                 content={CONTENT_TYPE: NOTHING_BOOKED},
             ),
-            503: UNAVAILABLE,
         },
     ),
 )

@@ -14,7 +14,7 @@ from costtrack.api.openapi.events import (
     OWNERS,
 )
 from costtrack.api.openapi.parameters import parameter
-from costtrack.api.openapi.problems import BUDGET_UNAVAILABLE, CONFLICT, PROBLEM, REFUSED, UNAVAILABLE
+from costtrack.api.openapi.problems import BUDGET_UNAVAILABLE, CONFLICT, PROBLEM, REFUSED
 from costtrack.api.openapi.values import (
     AMOUNT,
     ANY_FLAG,
@@ -122,7 +122,7 @@ OPERATIONS = (
             content={JSON: record(SETTLE_FIELDS, optional=tuple(SETTLE_FIELDS))},
             examples={"call": {"input_tokens": 1200, "output_tokens": 80}},
         ),
-        answers={200: json_answer("It is booked.", SETTLED), 409: CONFLICT, 503: UNAVAILABLE},
+        answers={200: json_answer("It is booked.", SETTLED), 409: CONFLICT},
     ),
     Operation(
         view=ReleaseView,
@@ -135,7 +135,6 @@ OPERATIONS = (
                 "It holds nothing any more.", record({"id": ID, "state": {"type": "string", "const": "released"}})
             ),
             409: CONFLICT,
-            503: UNAVAILABLE,
         },
     ),
     Operation(
@@ -155,7 +154,6 @@ OPERATIONS = (
                 record({"id": ID, "state": {"type": "string", "const": "held"}, "expires_at": INSTANT}),
             ),
             409: CONFLICT,
-            503: UNAVAILABLE,
         },
     ),
 )

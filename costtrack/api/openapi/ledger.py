@@ -68,7 +68,7 @@ ARITHMETIC = Component(
 USAGE_FIELDS: dict[str, Any] = {
     **USAGE.part["properties"],
     "corrections": about(list_of(USAGE, maxItems=MOST_CORRECTIONS), "The first ones; `corrects` lists all."),
-    "net_cost": about(COST, "What it and all its corrections cost together; null while that is unpriced."),
+    "net_cost_usd": about(COST, "What it and all its corrections cost together; null while that is unpriced."),
     "arithmetic": ARITHMETIC,
 }
 

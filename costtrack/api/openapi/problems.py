@@ -116,10 +116,9 @@ EVERYWHERE: dict[int, Answer | Component] = {
     404: NOT_FOUND,
     406: NOT_ACCEPTABLE,
     429: THROTTLED,
+    503: UNAVAILABLE,
 }
 """Of every operation. 404: of an organization, or a format, that is not there."""
-WHERE_READ: dict[int, Answer | Component] = {503: UNAVAILABLE}
-"""Of those besides that only read: a statement may take too long."""
 WITH_ETAG: dict[int, Answer | Component] = {304: NOT_MODIFIED, 412: PRECONDITION_FAILED}
 """Of those besides whose answers have an ETag."""
 WITH_BODY: dict[int, Answer | Component] = {413: TOO_LARGE, 415: UNSUPPORTED}
