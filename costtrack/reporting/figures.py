@@ -106,6 +106,8 @@ class CostLine:
     figures: Figures
 
 
+Sums = tuple[Any, ...]
+"""Of some of the names of Figures, as int or Decimal. Thousands of plain tuples cost the garbage collector nothing."""
 FIGURES = tuple(field.name for field in fields(Figures))
 LEDGER_FILTERS = {
     "cost_reported_usd": Q(cost_source=CostSource.REPORTED.value),
@@ -131,19 +133,25 @@ def read_figures(row: Mapping[str, Any], *, using: str) -> Figures:
 
 def figures_reader(names: tuple[str, ...], *, using: str) -> Callable[[Iterable[Any]], Figures]:
     """What makes Figures of sums in the order of these names, as the database has them; all others are 0."""
+    read = sums_reader(names, using=using)
+    return lambda sums: figures_of(names, read(sums))
+
+
+def sums_reader(names: tuple[str, ...], *, using: str) -> Callable[[Iterable[Any]], Sums]:
+    """What makes numbers, counts as int and money as Decimal, of sums in the order of these names."""
     return _reader(names, connections[using].vendor)
 
 
+def figures_of(names: Sequence[str], sums: Sums) -> Figures:
+    """Figures with these sums, in the order of these names; all others are 0."""
+    return frozen_from(Figures, dict(zip(names, sums, strict=True)))
+
+
 @lru_cache(maxsize=64)
-def _reader(names: tuple[str, ...], vendor: str) -> Callable[[Iterable[Any]], Figures]:
+def _reader(names: tuple[str, ...], vendor: str) -> Callable[[Iterable[Any]], Sums]:
     money = _nano_dollars if vendor == "sqlite" else decimal_from_database
-    readers = [(name, money if name == "amount" or name.endswith("_usd") else _count) for name in names]
-
-    def read(sums: Iterable[Any]) -> Figures:
-        values: dict[str, Any] = {name: of(value) for (name, of), value in zip(readers, sums, strict=True)}
-        return frozen_from(Figures, values)
-
-    return read
+    readers = [money if name == "amount" or name.endswith("_usd") else _count for name in names]
+    return lambda sums: tuple([of(value) for of, value in zip(readers, sums, strict=True)])
 
 
 def _count(value: Any) -> int:
@@ -152,6 +160,12 @@ def _count(value: Any) -> int:
 
 def _nano_dollars(value: Any) -> Decimal:
     return rounded(decimal_from_database(value), places=SQLITE_PLACES)
+
+
+def added(parts: Iterable[Sums], *, names: Sequence[str]) -> Sums:
+    """The sums of several, each in the order of these names; 0 of none."""
+    with localcontext(EXACT):
+        return tuple(map(sum, zip(*parts, strict=True))) or (0,) * len(names)
 
 
 def add_up(parts: Iterable[Figures], *, names: Sequence[str] = FIGURES) -> Figures:

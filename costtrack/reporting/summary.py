@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
 from enum import StrEnum
+from typing import Any
 
 from django.db.models import QuerySet
 
@@ -15,7 +16,7 @@ from costtrack.domain.periods import DayRange, day_range, month_range, week_rang
 from costtrack.models import DailyCostSummary
 from costtrack.models.summaries import AGENT, PROJECT, PROJECT_DIMENSIONS
 from costtrack.reporting.costs import DIMENSIONS
-from costtrack.reporting.figures import ROUNDING, Figures, add_up, figures_reader, rounded
+from costtrack.reporting.figures import ROUNDING, Figures, Sums, added, figures_of, rounded, sums_reader
 from costtrack.reporting.summary_figures import ALWAYS_SHOWN, sums_of
 from costtrack.reporting.summary_query import GROUPED_BY, SummedCell, summed_cells
 
@@ -76,8 +77,27 @@ class SummaryGroup:
     figures: Figures
     previous: Figures | None
     """In the period before; None: it is not compared."""
-    parts: tuple[Figures, ...]
+    parts: Sequence[Figures]
     """In each part of the period."""
+
+
+@dataclass(frozen=True, slots=True)
+class PartFigures(Sequence[Figures]):
+    """The figures of each part of a period, made when they are looked at: there may be thousands of them."""
+
+    names: tuple[str, ...]
+    """Which sums there are."""
+    sums: Sequence[Sums | None]
+    """Of each part; None: there is no usage in it."""
+
+    def __len__(self) -> int:
+        return len(self.sums)
+
+    def __getitem__(self, index: Any) -> Any:
+        if isinstance(index, slice):
+            return PartFigures(self.names, self.sums[index])
+        sums = self.sums[index]
+        return NOTHING if sums is None else figures_of(self.names, sums)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,8 +133,8 @@ class _Found:
     """A group while it is read."""
 
     names: tuple[str, ...]
-    previous: Figures | None
-    parts: dict[int, Figures] = field(default_factory=dict)
+    previous: Sums | None
+    parts: dict[int, Sums] = field(default_factory=dict)
 
 
 def cost_summary(question: SummaryQuestion, rows: QuerySet[DailyCostSummary]) -> Summary:
@@ -123,26 +143,25 @@ def cost_summary(question: SummaryQuestion, rows: QuerySet[DailyCostSummary]) ->
     Their grain is `grain_of` all that they are grouped and filtered by. Days, and so weeks and months, are local ones
     of each row's own organization.
     """
-    sums, parts = sums_of(question.figures), question.parts()
+    names, parts = sums_of(question.figures), question.parts()
     cells = summed_cells(
         rows,
         since=question.days.start,
         granularity=question.granularity,
         group_by=question.group_by,
-        sums=sums,
+        sums=names,
         limit=question.limit,
         using=settings.database,
     )
-    shown, others = _groups_of(cells, question, parts, sums)
-    groups = [_group(one, len(parts), sums=sums) for one in shown]
+    shown, others = _groups_of(cells, question, parts, names)
+    groups = [_group(one, len(parts), names) for one in shown]
     groups.sort(key=lambda one: (-one.figures.cost_usd, one.names))
-    other = None if others is None else _group(others, len(parts), sums=sums)
     return Summary(
         question=question,
         parts=parts,
-        total=_total([*groups, *([] if other is None else [other])], question, len(parts), sums=sums),
+        total=_group(_total([*shown, *([] if others is None else [others])], question, names), len(parts), names),
         groups=tuple(groups) if question.group_by else (),
-        other=other,
+        other=None if others is None else _group(others, len(parts), names),
     )
 
 
@@ -170,14 +189,16 @@ def parts_of(days: DayRange, granularity: Granularity) -> Iterable[DayRange]:
 
 
 def _groups_of(
-    cells: Iterable[SummedCell], question: SummaryQuestion, parts: Sequence[DayRange], sums: tuple[str, ...]
+    cells: Iterable[SummedCell], question: SummaryQuestion, parts: Sequence[DayRange], names: tuple[str, ...]
 ) -> tuple[Collection[_Found], _Found | None]:
     """Those that are shown, and all others together."""
-    read = figures_reader(sums, using=settings.database)
+    read = sums_reader(names, using=settings.database)
     granularity = question.granularity
     called = [part.start if granularity is None else RANGES[granularity](part.start).start for part in parts]
-    index_of = {day.isoformat(): index for index, day in enumerate(called)}
-    nothing_before = None if question.previous is None else NOTHING
+    index_of: dict[date | str, int] = {}
+    for index, day in enumerate(called):
+        index_of[day] = index_of[day.isoformat()] = index
+    nothing_before = None if question.previous is None else added((), names=names)
     found: dict[int | None, _Found] = {}
     for cell in cells:
         group = found.get(cell.place)
@@ -191,22 +212,23 @@ def _groups_of(
     return found.values(), others
 
 
-def _group(found: _Found, count: int, *, sums: Sequence[str]) -> SummaryGroup:
+def _group(found: _Found, count: int, names: tuple[str, ...]) -> SummaryGroup:
     return SummaryGroup(
         names=found.names,
-        figures=add_up(found.parts.values(), names=sums),
-        previous=found.previous,
-        parts=tuple(found.parts.get(index, NOTHING) for index in range(count)),
+        figures=figures_of(names, added(found.parts.values(), names=names)),
+        previous=None if found.previous is None else figures_of(names, found.previous),
+        parts=PartFigures(names, [found.parts.get(index) for index in range(count)]),
     )
 
 
-def _total(
-    groups: Sequence[SummaryGroup], question: SummaryQuestion, count: int, *, sums: Sequence[str]
-) -> SummaryGroup:
-    before = add_up((one.previous for one in groups if one.previous is not None), names=sums)
-    return SummaryGroup(
+def _total(groups: Sequence[_Found], question: SummaryQuestion, names: tuple[str, ...]) -> _Found:
+    before = added((one.previous for one in groups if one.previous is not None), names=names)
+    in_parts: dict[int, list[Sums]] = {}
+    for one in groups:
+        for index, sums in one.parts.items():
+            in_parts.setdefault(index, []).append(sums)
+    return _Found(
         names=(),
-        figures=add_up((one.figures for one in groups), names=sums),
         previous=None if question.previous is None else before,
-        parts=tuple(add_up((one.parts[index] for one in groups), names=sums) for index in range(count)),
+        parts={index: added(sums, names=names) for index, sums in in_parts.items()},
     )

@@ -1,7 +1,8 @@
 """The one statement of a summary: sums per group and part of the period, the groups past the limit together.
 
 The database brings the groups into their order and sums up those that are not shown, so that what comes back is
-bounded, however many agents there are; and as it is one statement, the parts always add up to the whole.
+bounded, however many agents there are; and as it is one statement, the parts always add up to the whole. Where there
+are few groups anyway, as of models, that is left out: it would take a quarter of the time.
 """
 
 from __future__ import annotations
@@ -47,6 +48,11 @@ NAMES = {
 }
 """SQL for the name of an id; a text is its own."""
 
+FEW_BY_NATURE = {"provider", "model", "resource_type"}
+"""Dimensions with so few values, in most organizations, that all of them may come back."""
+FEW_GROUPS, FEW_CELLS = 100, 10_000
+"""Whoever asks for fewer groups than that wants the dearest."""
+
 PARTS: Mapping[str, Combinable] = {
     "day": F("day"),
     "week": Cast(TruncWeek("day"), DateField()),
@@ -58,10 +64,10 @@ PARTS: Mapping[str, Combinable] = {
 class SummedCell(NamedTuple):
     """The sums of one group in one part of the period, or in the period before."""
 
-    part: str | None
-    """The day that it is called by, YYYY-MM-DD; None: it is the period before."""
+    part: date | str | None
+    """The day that it is called by, on SQLite as text; None: it is the period before."""
     place: int | None
-    """The group's, from 1, the dearest first; None: all groups past the limit."""
+    """A number of the group's own; None: all groups past the limit."""
     names: Sequence[str]
     sums: Sequence[Any]
     """In the order that was asked for, as the database has them."""
@@ -77,10 +83,10 @@ def summed_cells(
     limit: int,
     using: str,
 ) -> Iterator[SummedCell]:
-    """The cells that have usage, in no order (one query). Rows before `since` are of the period before.
+    """The cells that have usage, in no order. Rows before `since` are of the period before.
 
-    `sums` holds `cost_usd`, which the groups are ordered by, then by their names; without `granularity` the period is
-    one part, called by its first day.
+    One query; two if few groups were expected and there are many. `sums` holds `cost_usd`, which the groups are ordered
+    by, then by their names; without `granularity` the period is one part, called by its first day.
     """
     connection = connections[using]
     part = Value(since, output_field=DateField()) if granularity is None else PARTS[granularity]
@@ -91,18 +97,36 @@ def summed_cells(
         statement, parameters = cells.query.get_compiler(using=using).as_sql()
     except EmptyResultSet:
         return iter(())
+    if group_by and limit >= FEW_GROUPS and FEW_BY_NATURE.issuperset(group_by):
+        few = _few(statement, parameters, len(group_by), sums, limit=limit, using=using)
+        if few is not None:
+            return few
     if group_by:
         statement = _limited(statement, group_by, sums, vendor=connection.vendor)
         parameters = (*parameters, limit)
     else:
         statement = f"SELECT part, 1, {_columns('sum_', sums)} FROM ({statement}) cells"
+    first_sum = 2 + len(group_by)
     with connection.cursor() as cursor:
         cursor.execute(statement, parameters)
         found = cursor.fetchall()
-    first_sum = 2 + len(group_by)
-    return (
-        SummedCell(None if row[0] is None else str(row[0]), row[1], row[2:first_sum], row[first_sum:]) for row in found
-    )
+    return (SummedCell(row[0], row[1], row[2:first_sum], row[first_sum:]) for row in found)
+
+
+def _few(
+    cells: str, parameters: Sequence[Any], dimensions: int, sums: Sequence[str], *, limit: int, using: str
+) -> Iterator[SummedCell] | None:
+    """All cells; None if there are more groups than the limit, or very many cells."""
+    keys = ", ".join(f"key_{number}" for number in range(dimensions))
+    statement = f"SELECT part, {keys}, {_columns('sum_', sums)} FROM ({cells}) cells LIMIT {FEW_CELLS + 1}"
+    with connections[using].cursor() as cursor:
+        cursor.execute(statement, parameters)
+        found = cursor.fetchall()
+    first_sum = 1 + dimensions
+    places = {names: place for place, names in enumerate(dict.fromkeys(row[1:first_sum] for row in found), 1)}
+    if len(found) > FEW_CELLS or len(places) > limit:
+        return None
+    return (SummedCell(row[0], places[row[1:first_sum]], row[1:first_sum], row[first_sum:]) for row in found)
 
 
 def _limited(cells: str, group_by: Sequence[str], sums: Sequence[str], *, vendor: str) -> str:

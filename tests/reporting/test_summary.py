@@ -210,6 +210,27 @@ def test_a_summary_takes_one_query(group_by: tuple[str, ...], django_assert_num_
         )
 
 
+@pytest.mark.parametrize(("models", "queries"), [(100, 1), (101, 2)])
+def test_few_models_come_back_as_they_are_and_many_in_their_order(
+    models: int, queries: int, django_assert_num_queries: Callable[..., Any]
+) -> None:
+    acme = organization()
+    for number in range(models):
+        book(acme, str(number), model=f"m{number:03}")
+    with django_assert_num_queries(queries):
+        summary = asked(group_by=("model",), granularity=Granularity.WEEK, limit=100)
+    assert summary.total.figures.calls == models
+    assert [group.names for group in summary.groups] == [(f"m{n:03}",) for n in range(models - 1, models - 101, -1)]
+    assert summary.total.figures.cost_usd == Decimal(sum(range(models)))
+    if models == 101:
+        assert summary.other is not None
+        assert (summary.other.figures.cost_usd, summary.other.figures.calls) == (0, 1)  # m000 costs nothing
+    else:
+        assert summary.other is None
+    week = next(days for days, part in zip(summary.parts, summary.total.parts, strict=True) if part.calls)
+    assert summary.total.parts[summary.parts.index(week)].cost_usd == summary.total.figures.cost_usd
+
+
 def test_no_organization_at_all_gives_nothing() -> None:
     book(organization(), "1")
     question = SummaryQuestion(days=NOVEMBER, group_by=("model",))
