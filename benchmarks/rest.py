@@ -2,7 +2,8 @@
 
 Whose answers: those of the largest organization, with 17 % of the rows. Its month is the last whole one, which is as
 long as a month to date gets. Over REST a gunicorn worker of its own answers one client, who keeps the connection and
-shows a key; the worker connects to the database anew for each request, as Django does by default.
+shows a key; the worker keeps its connection to the database, too, as README's checklist for production says. (Django's
+default is a new one for each request, which takes 5 to 10 ms of a short one.)
 
 Bars, from the design:
 
@@ -74,6 +75,7 @@ def _run(options: argparse.Namespace) -> int:
         "DJANGO_DEBUG": "0",  # Django keeps every statement in memory otherwise
         "DJANGO_SECRET_KEY": "only for this run",
         "DJANGO_ALLOWED_HOSTS": "localhost",
+        "DATABASE_CONN_MAX_AGE": "60",
     }
     import django
 
