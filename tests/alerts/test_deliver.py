@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import timedelta
 from decimal import Decimal
 from threading import Event
 from time import perf_counter_ns
@@ -18,10 +18,9 @@ from costtrack.alerts.channels.handlers import alert_handler
 from costtrack.alerts.channels.outgoing import Outgoing
 from costtrack.alerts.deliver import MOST_ATTEMPTS, deliver_alerts
 from costtrack.budgets.changes import delete_budget
-from costtrack.metering.ledger import record_events
-from costtrack.models import AlertChannel, AlertDelivery, Budget, BudgetAlert, Organization
-from tests.budgets.asked import make_budget
-from tests.factories import NOON, make_event, make_organization, make_rate
+from costtrack.models import AlertChannel, AlertDelivery, Budget, BudgetAlert
+from tests.alerts.delivering import Receiver, channel, cross, states
+from tests.factories import NOON, make_organization
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -30,44 +29,6 @@ pytestmark = pytest.mark.django_db(transaction=True)
 def at_noon() -> Any:
     with time_machine.travel(NOON, tick=False):
         yield
-
-
-@pytest.fixture
-def budget() -> Budget:
-    make_rate()
-    budget = make_budget(make_organization(), "0.0045", enforcement="soft", name="A day")
-    budget.thresholds.create(level=100, severity="warning")
-    return budget
-
-
-def channel(
-    organization: Organization, name: str, kind: str = "email", target: str = "", **fields: Any
-) -> AlertChannel:
-    target = target or f"{name}@example.org"
-    return AlertChannel.objects.create(organization=organization, name=name, kind=kind, target=target, **fields)
-
-
-def cross(at: datetime = NOON) -> None:
-    record_events([make_event(occurred_at=at)])
-
-
-def states(name: str) -> list[str]:
-    rows = AlertDelivery.objects.filter(channel__name=name)
-    return list(rows.order_by("created_at").values_list("state", flat=True))
-
-
-class Receiver:
-    """A handler that fails until it is told not to."""
-
-    def __init__(self, name: str) -> None:
-        self.is_away = False
-        self.ids: list[str] = []
-        alert_handler(name)(self.take)
-
-    def take(self, message: Outgoing, /) -> None:
-        self.ids.append(message.id)
-        if self.is_away:
-            raise ConnectionError("away")
 
 
 def test_an_alert_goes_to_the_channels_of_its_organization_that_ask_for_it(budget: Budget) -> None:
@@ -157,18 +118,6 @@ def test_one_receiver_that_is_away_keeps_nobody_else_waiting(budget: Budget) -> 
     assert (len(away.ids), len(there.ids)) == (2, 6)
 
 
-def test_a_cooldown_holds_back_the_next_deliveries_but_no_alert(budget: Budget) -> None:
-    budget.thresholds.update(cooldown_minutes=60 * 30)
-    channel(budget.organization, "all")
-    for days in range(3):
-        now = NOON + timedelta(days=days)
-        with time_machine.travel(now, tick=False):
-            cross(at=now)
-            deliver_alerts()
-    assert states("all") == ["sent", "held_back", "sent"]
-    assert budget.alerts.count() == 3
-
-
 def test_an_apprise_channel_without_its_variable_says_so_and_waits(budget: Budget, monkeypatch: Any) -> None:
     monkeypatch.delenv("COSTTRACK_CHAT_URL", raising=False)
     channel(budget.organization, "chat", "apprise", "env:COSTTRACK_CHAT_URL")
@@ -233,25 +182,6 @@ def test_what_a_wrong_clock_put_far_ahead_is_due(budget: Budget) -> None:
     assert deliver_alerts().sent == 0  # the longest wait, and a claim
     AlertDelivery.objects.update(next_attempt_at=NOON + timedelta(days=400))
     assert deliver_alerts().sent == 1
-
-
-def test_the_longest_cooldown_that_can_be_saved_is_one(budget: Budget) -> None:
-    budget.thresholds.update(cooldown_minutes=2**31 - 1)
-    channel(budget.organization, "all")
-    cross()
-    with time_machine.travel(NOON + timedelta(days=1), tick=False):
-        cross(at=NOON + timedelta(days=1))
-    assert states("all") == ["pending", "held_back"]
-
-
-def test_within_one_batch_the_cooldown_lets_one_pass(budget: Budget) -> None:
-    threads = make_budget(budget.organization, "0.0045", enforcement="soft", per="thread")
-    threads.thresholds.create(level=100, cooldown_minutes=60)
-    channel(budget.organization, "all")
-    record_events([make_event(attribution={"thread_id": f"t{number}"}) for number in range(3)])
-    assert threads.alerts.count() == 3
-    found = AlertDelivery.objects.filter(alert__budget=threads).order_by("state").values_list("state", flat=True)
-    assert list(found) == ["held_back", "held_back", "pending"]
 
 
 def test_a_channel_that_works_again_in_the_same_run_is_not_in_trouble(budget: Budget) -> None:

@@ -4,19 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from decimal import Decimal
+from pathlib import Path
 from threading import Barrier
 from typing import Any
 
 import pytest
+import time_machine
 from django.core import mail
-from django.db import connections
+from django.db import connection, connections
 
 from costtrack.aggregation import verify_books
 from costtrack.alerts.channels.handlers import alert_handler
 from costtrack.jobs import reports, upkeep, watch
 from costtrack.metering.ledger import record_events
+from costtrack.metering.spool.directory import prepared_directory
+from costtrack.metering.spool.encoding import encode
+from costtrack.metering.spool.header import SegmentHeader, address_of
+from costtrack.metering.spool.segment import WrittenSegment
 from costtrack.models import (
     AlertChannel,
     AlertDelivery,
@@ -25,6 +31,7 @@ from costtrack.models import (
     DailyCostSummary,
     JobRun,
     ReportDelivery,
+    ResourceUsage,
 )
 from tests.budgets.asked import make_budget
 from tests.factories import make_event, make_organization, make_rate
@@ -92,3 +99,30 @@ def test_fa_26_eight_that_send_reports_at_once_send_each_once(monkeypatch: pytes
     sent = by_eight(reports.send_daily_reports)
     assert sum(one.sent for one in sent) == 3
     assert len(mail.outbox) == ReportDelivery.objects.filter(state="sent").count() == 3
+
+
+@pytest.mark.django_db(transaction=True)
+def test_fa_26_eight_that_book_what_a_dead_process_left_book_it_once(tmp_path: Path, settings: Any) -> None:
+    settings.COSTTRACK = {"TRANSPORT": "spool", "SPOOL_DIR": tmp_path / "spool"}
+    make_rate()
+    make_organization()
+    for dead in range(3):
+        directory = prepared_directory(tmp_path / "spool")
+        segment = WrittenSegment(directory, SegmentHeader(address=address_of("default")))
+        segment.append(b"".join(encode(make_event(key=f"{dead}-{key}"), 1) for key in range(5)))
+        segment.close()
+    assert sum(by_eight(upkeep.flush_leftovers)) == 15
+    assert by_eight(upkeep.flush_leftovers) == [0] * WORKERS
+    assert ResourceUsage.objects.count() == 15
+    assert verify_books() == []
+
+
+@pytest.mark.django_db(transaction=True)
+def test_fa_26_eight_that_make_partitions_make_each_once() -> None:
+    make_organization()
+    with time_machine.travel(datetime(2031, 5, 31, 23, 0, tzinfo=UTC)):
+        made = by_eight(upkeep.make_partitions)
+        assert sum(made) == (4 if connection.vendor == "postgresql" else 0)
+        assert by_eight(upkeep.make_partitions) == [0] * WORKERS
+        record_events([make_event(occurred_at=datetime.now(UTC))])
+    assert ResourceUsage.objects.get().day == date(2031, 5, 31)
