@@ -145,6 +145,7 @@ class BudgetExceeded(CallRefused):
         self.subject = subject
         """Which thread, agent ... of a budget that has one counter for each; "" for the whole scope."""
         self.scope = scope
+        """What the budget is about, with its subject; `project` and `agent` by their slugs."""
         self.metric = metric
         self.limit = limit
         self.spent = spent

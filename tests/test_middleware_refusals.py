@@ -176,7 +176,7 @@ def test_a_view_that_catches_it_has_the_same_response_from_a_function() -> None:
         budget="daily",
         organization="acme",
         subject="",
-        scope={"project_id": 7},
+        scope={"project": "website"},
         metric="tokens",
         limit=Decimal("100000.000000000000"),
         spent=Decimal("1E+3"),
@@ -188,7 +188,7 @@ def test_a_view_that_catches_it_has_the_same_response_from_a_function() -> None:
     document = json.loads(response.content)
     assert (response.status_code, document["scope"], document["resets_at"]) == (
         402,
-        {"project_id": 7},
+        {"project": "website"},
         "2026-11-21T00:00:00+00:00",
     )
     assert [document[name] for name in ("limit", "spent", "held", "needed")] == ["100000", "1000", "0", "99001"]

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from costtrack.budgets.asking import Answer, Ask, Figures, Taking
 from costtrack.budgets.book import OrganizationBudgets
 from costtrack.budgets.counters import CounterOf
-from costtrack.domain.budget_rules import SEPARATOR, BudgetRule
+from costtrack.domain.budget_rules import SEPARATOR, BudgetRule, Per
 from costtrack.domain.money import plain
 from costtrack.exceptions import BudgetExceeded, BudgetUnavailable, UnknownWorstCase
 
@@ -20,8 +20,8 @@ def refusal(taking: Taking, answer: Answer, budgets: OrganizationBudgets, asked:
         budget_id=counter.rule.id,
         budget=counter.rule.name,
         organization=budgets.slug,
-        subject=shown_subject(counter),
-        scope=scope_of(counter),
+        subject=shown_subject(counter, asked),
+        scope=counter.rule.shown_scope(counter.key.subject, owners_of(asked)),
         metric=counter.rule.metric.value,
         limit=None if figures.limit is None else plain(figures.limit),
         spent=plain(figures.spent),
@@ -52,11 +52,16 @@ def no_answer(
     )
 
 
-def shown_subject(counter: CounterOf) -> str:
-    """The subject for people."""
+def shown_subject(counter: CounterOf, asked: Ask) -> str:
+    """The subject for people: an agent as `website/writer`, an entity as `job 42`."""
+    owners = owners_of(asked)
+    if counter.rule.per is Per.AGENT and "agent" in owners:
+        return "/".join(owners.values())
+    if counter.rule.per is Per.PROJECT and "project" in owners:
+        return owners["project"]
     return counter.key.subject.replace(SEPARATOR, " ")
 
 
-def scope_of(counter: CounterOf) -> dict[str, object]:
-    """What the budget is about, and which subject of it."""
-    return {**dict(counter.rule.scope), **counter.rule.subject_facts(counter.key.subject)}
+def owners_of(asked: Ask) -> dict[str, str]:
+    """The slugs of the call's project and agent."""
+    return {name: asked.about[name] for name in ("project", "agent") if name in asked.about}

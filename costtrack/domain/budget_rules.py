@@ -192,3 +192,12 @@ class BudgetRule:
         names = SUBJECT_FACTS[self.per]
         values: list[object] = list(subject.split(SEPARATOR)) if names else []
         return {name: int(str(value)) if name in OWNERS else value for name, value in zip(names, values, strict=True)}
+
+    def shown_scope(self, subject: str, owners: Mapping[str, str]) -> dict[str, object]:
+        """What it is about, and which subject of it, for people: `project` and `agent` by their slugs in `owners`."""
+        facts = {**dict(self.scope), **self.subject_facts(subject)}
+        known = {"project": self.project_slug, "agent": self.agent_slug, **owners}
+        has_agent = "agent_id" in facts
+        shown = [*(["project"] if has_agent or "project_id" in facts else []), *(["agent"] if has_agent else [])]
+        texts = {name: value for name, value in facts.items() if name not in OWNERS}
+        return {**{name: known[name] for name in shown if known[name]}, **texts}

@@ -16,7 +16,7 @@ from costtrack.domain.money import plain
 from costtrack.domain.periods import ZoneHistory
 from costtrack.models import Budget, BudgetCounter
 from costtrack.reporting.budget_figures import BudgetStatus
-from costtrack.reporting.budget_scope import has_subject, subject_texts
+from costtrack.reporting.budget_scope import has_subject, subject_owners, subject_text
 from costtrack.reporting.current_counters import CurrentFigures, counter_now, figures_in, figures_of
 
 Zones = Mapping[int, ZoneHistory]
@@ -87,21 +87,23 @@ def _others(found: Sequence[BudgetCounter], rows: QuerySet[BudgetCounter], *, li
 def statuses_of(lines: Sequence[Line], *, now: datetime, using: str) -> tuple[BudgetStatus, ...]:
     """The lines in the order of their budgets, for people (at most two queries, for names of projects and agents)."""
     ordered = sorted(lines, key=lambda line: line.budget.id)
-    texts = subject_texts([(line.counter.rule, line.counter.key.subject) for line in ordered], using=using)
-    return tuple(_status(line, texts[line.counter.rule.per, line.counter.key.subject], now=now) for line in ordered)
+    owners = subject_owners([(line.counter.rule, line.counter.key.subject) for line in ordered], using=using)
+    return tuple(
+        _status(line, owners.get((line.counter.rule.per, line.counter.key.subject), {}), now=now) for line in ordered
+    )
 
 
-def _status(line: Line, subject_text: str, *, now: datetime) -> BudgetStatus:
+def _status(line: Line, owners: Mapping[str, str], *, now: datetime) -> BudgetStatus:
     budget, (key, rule, period), figures, others = line
     forecast = forecast_at(period, now=now, spent=figures.spent)
     return BudgetStatus(
         budget_id=budget.id,
         budget=str(budget),
         organization=budget.organization.slug,
-        scope={**dict(rule.scope), **rule.subject_facts(key.subject)},
+        scope=rule.shown_scope(key.subject, owners),
         scope_text=budget.scope_text(),
         subject=key.subject,
-        subject_text=subject_text,
+        subject_text=subject_text(key.subject, owners),
         metric=rule.metric.value,
         enforcement=rule.enforcement.value,
         period=rule.period.value,

@@ -15,6 +15,8 @@ OF_THE_CALL = ("endpoint", "provider", "model", "resource_type")
 """What each call says for itself: where an attribution does not, any value is possible."""
 LONGEST_SLUG = 100
 """Of a project or agent."""
+Slugs = Mapping[str, str]
+"""`project`, or `project` and `agent`, each with its slug."""
 
 
 def facts_of_attribution(attribution: Attribution, *, organization: Organization, using: str) -> Facts:
@@ -85,18 +87,22 @@ def _agents_written(text: str, *, organizations: Collection[int], using: str) ->
     return list(rows.select_related("project"))
 
 
-def subject_texts(subjects: Iterable[tuple[BudgetRule, str]], *, using: str) -> Mapping[tuple[Per, str], str]:
-    """How subjects are written for people: an agent as `website/writer`, an entity as `job 42`."""
-    texts: dict[tuple[Per, str], str] = {}
-    owners: dict[Per, set[str]] = {Per.PROJECT: set(), Per.AGENT: set()}
+def subject_owners(subjects: Iterable[tuple[BudgetRule, str]], *, using: str) -> Mapping[tuple[Per, str], Slugs]:
+    """The `project` of subjects that are projects, `project` and `agent` of agents (at most two queries)."""
+    ids: dict[Per, set[str]] = {Per.PROJECT: set(), Per.AGENT: set()}
     for rule, subject in subjects:
-        texts[rule.per, subject] = subject.replace(SEPARATOR, " ")
-        if rule.per in owners:
-            owners[rule.per].add(subject)
-    if ids := owners[Per.PROJECT]:
-        for key, slug in Project.objects.using(using).filter(id__in=ids).values_list("id", "slug"):
-            texts[Per.PROJECT, str(key)] = slug
-    if ids := owners[Per.AGENT]:
-        agents = Agent.objects.using(using).filter(id__in=ids).values_list("id", "project__slug", "slug")
-        texts |= {(Per.AGENT, str(key)): f"{project}/{slug}" for key, project, slug in agents}
-    return texts
+        if rule.per in ids:
+            ids[rule.per].add(subject)
+    found: dict[tuple[Per, str], Slugs] = {}
+    if ids[Per.PROJECT]:
+        projects = Project.objects.using(using).filter(id__in=ids[Per.PROJECT]).values_list("id", "slug")
+        found |= {(Per.PROJECT, str(key)): {"project": slug} for key, slug in projects}
+    if ids[Per.AGENT]:
+        rows = Agent.objects.using(using).filter(id__in=ids[Per.AGENT]).values_list("id", "project__slug", "slug")
+        found |= {(Per.AGENT, str(key)): {"project": project, "agent": slug} for key, project, slug in rows}
+    return found
+
+
+def subject_text(subject: str, owners: Slugs) -> str:
+    """How it is written for people: an agent as `website/writer`, an entity as `job 42`."""
+    return "/".join(owners.values()) or subject.replace(SEPARATOR, " ")

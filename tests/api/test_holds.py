@@ -12,6 +12,7 @@ import pytest
 import time_machine
 from django.test import Client
 
+from costtrack.budgets.changes import delete_budget
 from costtrack.budgets.holds import sweep_expired
 from costtrack.models import Agent, Budget, Hold, Organization, Project, ResourceUsage
 from tests.api.callers import ROOT, person, robot
@@ -90,6 +91,29 @@ def test_a_refusal_is_a_402_with_the_budget_s_figures_and_holds_nothing(acme: Or
     assert problem["resets_at"] == "2026-11-21T00:00:00+00:00"
     assert figures(budget) == (NONE, HELD)
     assert not ResourceUsage.objects.exists()
+
+
+def test_a_refusal_names_projects_and_agents_by_their_slugs(acme: Organization, budget: Budget) -> None:
+    website = Project.objects.create(organization=acme, slug="web site")
+    writer = Agent.objects.create(project=website, slug="writer")
+    call = {**CALL, "project": "web site", "agent": "writer"}
+    scopes = {
+        "each agent": ({"per": "agent"}, {"project": "web site", "agent": "writer"}),
+        "each project": ({"per": "project"}, {"project": "web site"}),
+        "the writer": ({"project": website, "agent": writer}, {"project": "web site", "agent": "writer"}),
+        "in chats": ({"project": website, "endpoint": "chat"}, {"project": "web site", "endpoint": "chat"}),
+    }
+    for name, (about, scope) in scopes.items():
+        full = make_budget(acme, "0", name=name, **about)
+        problem = post(robot(acme), "reserve", {**call, "endpoint": "chat"}, status=402)
+        assert (problem["budget"], problem["scope"]) == (name, scope)
+        if name == "each agent":
+            told = "Budget 'each agent' for 'web site/writer' of organization 'acme' has no room"
+            assert problem["detail"].startswith(told)
+        delete_budget(full)
+    make_budget(acme, "0", name="the site's", project=website)
+    status = robot(acme).get(ROOT + "budgets/status").json()["results"]
+    assert [one["scope"] for one in status] == [{}, {"project": "web site"}]
 
 
 def test_a_worst_case_that_nobody_knows_is_a_402_too(acme: Organization, budget: Budget) -> None:

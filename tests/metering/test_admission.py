@@ -211,7 +211,7 @@ def test_of_two_budgets_the_refusal_names_the_one_that_is_over_and_nothing_stays
     narrow = make_budget(acme, "0.01", name="search", project=Project.objects.create(organization=acme, slug="search"))
     with pytest.raises(BudgetExceeded) as refused, meter("chat", **CALL, **WORST, project="search"):
         pass
-    assert (refused.value.budget, refused.value.scope) == ("search", {"project_id": narrow.project_id})
+    assert (refused.value.budget, refused.value.scope) == ("search", {"project": "search"})
     assert spent_and_held(wide) == spent_and_held(narrow) == (0, 0)
     assert Hold.objects.count() == 0
     wide_only = {**CALL, **WORST, "project": "other"}

@@ -33,7 +33,7 @@ from costtrack.reporting.budget_shapes import STATUS_COLUMNS
 from costtrack.reporting.parameters import MAX_TEXT
 
 BUDGET = row("Budget", COLUMNS)
-SCOPE = by_name({"type": ["string", "integer"]}, "What it is about, with its subject.")
+SCOPE = by_name({"type": "string"}, "What it is about, with its subject; projects and agents by their slugs.")
 BUDGET_STATUS = row(
     "BudgetStatus",
     STATUS_COLUMNS,

@@ -52,7 +52,7 @@ EXCEEDED = Component(
         {
             **REFUSAL_FIELDS,
             "type": {"type": "string", "const": "urn:costtrack:budget-exceeded"},
-            "scope": by_name({"type": ["string", "integer"]}, "What the budget is about, and which subject of it."),
+            "scope": by_name({"type": "string"}, "What the budget is about, and which subject of it."),
             "metric": TEXT,
             "limit": nullable(DECIMAL),
             "spent": DECIMAL,
