@@ -9,7 +9,7 @@ from django.contrib.admin.options import IncorrectLookupParameters
 from django.contrib.admin.views.main import ChangeList
 from django.core import paginator
 from django.core.exceptions import PermissionDenied
-from django.db.models import Model, QuerySet
+from django.db.models import DateTimeField, Model, QuerySet
 from django.forms import BaseInlineFormSet, ModelChoiceField, ModelForm
 from django.http import HttpRequest
 
@@ -89,6 +89,12 @@ class ModelAdmin(ScopedScreen, DjangoModelAdmin[AnyModel]):
     def get_list_filter(self, request: HttpRequest) -> Any:
         """Django's, of which those by relations offer what the person may see."""
         return [scoped_filter(self.model, one) for one in super().get_list_filter(request)]
+
+    def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
+        """Django's, without instants, whose widget takes no text from a query string."""
+        given = super().get_changeform_initial_data(request)
+        instants = {field.name for field in self.opts.get_fields() if isinstance(field, DateTimeField)}
+        return {name: value for name, value in given.items() if name not in instants}
 
     def response_action(self, request: HttpRequest, queryset: QuerySet[AnyModel], *location: Any) -> Any:
         """Django's; rows that the person may see, but not change, are as if they were not chosen."""

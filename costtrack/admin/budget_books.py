@@ -10,7 +10,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy
 
 from costtrack.admin.bases import ReadOnlyAdmin
-from costtrack.admin.budgets import in_metric
+from costtrack.admin.budget_figures import in_metric
 from costtrack.admin.figures import figure_table, json_block
 from costtrack.admin.paginator import BoundedPaginator
 from costtrack.budgets.holds import parts_of

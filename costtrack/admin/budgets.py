@@ -2,29 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any
 
+from django import forms
 from django.contrib import admin, messages
-from django.contrib.admin.views.main import ChangeList
+from django.contrib.admin.helpers import ActionForm
 from django.db.models import QuerySet
 from django.forms import ModelForm
 from django.http import HttpRequest
-from django.urls import reverse
-from django.utils import timezone
-from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from costtrack.admin.bases import CheckedChangeList, ModelAdmin, TabularInline
-from costtrack.admin.figures import amount, json_block, usd
+from costtrack.admin.bases import TabularInline
+from costtrack.admin.budget_figures import THIS_PERIOD, BudgetFiguresAdmin
+from costtrack.admin.figures import json_block
 from costtrack.admin.thresholds import ThresholdInline
 from costtrack.budgets.changes import CHANGEABLE, change_budget, create_budget, delete_budget
 from costtrack.domain.budget_rules import TEXT_SCOPE
+from costtrack.domain.money import round_cost
 from costtrack.models import Budget, BudgetChange, BudgetCounter
-from costtrack.reporting.current_counters import whole_figures
 
 FIXED = ("organization", "project", "agent", "metric", "period", "per")
 """What a budget is about, beside the texts: never changed."""
@@ -62,22 +60,19 @@ class ChangeInline(TabularInline[BudgetChange, Budget]):
         return json_block(obj.after)
 
 
-class FiguresChangeList(CheckedChangeList):
-    """The list whose budgets know the figures of their running period: a query for the page, not one for each row."""
+PERCENT = forms.DecimalField(min_value=Decimal("0.01"), max_value=Decimal(1000), max_digits=6, decimal_places=2)
 
-    def get_results(self, request: HttpRequest) -> None:
-        """Django's, with `figures` and `resets_at` on each budget."""
-        super().get_results(request)
-        budgets: Sequence[Any] = list(self.result_list)
-        figures = whole_figures(budgets, now=timezone.now(), using=self.queryset.db)
-        for budget in budgets:
-            counter, budget.figures = figures.get(budget.id, (None, None))
-            budget.resets_at = counter.period.end if counter else None
-        self.result_list = budgets
+
+class RaiseForm(ActionForm):
+    """The choice of an action, with what one of them needs, and looks at itself: others are not kept from running."""
+
+    percent = forms.CharField(
+        required=False, label=gettext_lazy("Percent:"), widget=forms.NumberInput(attrs={"min": "0.01", "step": "any"})
+    )
 
 
 @admin.register(Budget)
-class BudgetAdmin(ModelAdmin[Budget]):
+class BudgetAdmin(BudgetFiguresAdmin):
     """What may be used, by whom, in which period; and how much of it is."""
 
     inlines = (ThresholdInline, ChangeInline)
@@ -86,8 +81,10 @@ class BudgetAdmin(ModelAdmin[Budget]):
         "about",
         "metric",
         "shown_limit",
+        "bar",
         "spent",
         "held",
+        "forecast",
         "period",
         "enforcement",
         "resets",
@@ -97,25 +94,28 @@ class BudgetAdmin(ModelAdmin[Budget]):
     list_select_related = ("organization", "project", "agent")
     search_fields = ("name", "organization__slug", "project__slug", "agent__slug", "thread_id", "model")
     autocomplete_fields = ("organization", "project", "agent")
-    actions = ("let_rest", "wake")
+    actions = ("let_rest", "wake", "raise_limit")
+    action_form = RaiseForm
     fieldsets = (
         (None, {"fields": ("organization", "name")}),
         (gettext_lazy("How much"), {"fields": ("metric", "limit", "is_unlimited", "period", "per", "enforcement")}),
         (gettext_lazy("Of what (empty: all of it)"), {"fields": ("project", "agent", *TEXT_SCOPE)}),
         (gettext_lazy("When in doubt"), {"fields": ("on_unpriced", "on_expiry", "on_unavailable")}),
         (gettext_lazy("State"), {"fields": ("is_active", "created_at")}),
+        (gettext_lazy("This period"), {"fields": THIS_PERIOD}),
     )
 
     class Media:
         css = {"all": ["costtrack/admin.css"]}
 
-    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
-        """The list that knows the figures."""
-        return FiguresChangeList
-
     def get_readonly_fields(self, request: HttpRequest, obj: Budget | None = None) -> tuple[str, ...]:
         """Once it exists, what says which budget it is stays: its counters and history are about that."""
-        return (*FIXED, *TEXT_SCOPE, "created_at") if obj else ("created_at",)
+        return (*FIXED, *TEXT_SCOPE, "created_at", *THIS_PERIOD) if obj else ("created_at",)
+
+    def get_fieldsets(self, request: HttpRequest, obj: Budget | None = None) -> Any:
+        """Django's; before it exists, there is nothing to tell of its period."""
+        fieldsets = super().get_fieldsets(request, obj)
+        return fieldsets if obj else fieldsets[:-1]
 
     def save_model(self, request: HttpRequest, obj: Budget, form: ModelForm[Budget], change: bool) -> None:
         """Through the one writer of budgets, so that every process is told, and the history says who it was."""
@@ -155,6 +155,20 @@ class BudgetAdmin(ModelAdmin[Budget]):
         """Set `is_active` to true."""
         self._set_active(request, queryset, is_active=True)
 
+    @admin.action(description=gettext_lazy("Raise the limit by the percent beside"), permissions=["change"])
+    def raise_limit(self, request: HttpRequest, queryset: QuerySet[Budget]) -> None:
+        """Of each that has one; it holds at the next reservation."""
+        percent = _percent_in(request)
+        if percent is None:
+            self.message_user(request, _("Say by how many percent, from 0.01 to 1,000."), messages.WARNING)
+            return
+        raised = list(queryset.filter(limit__isnull=False))
+        for budget in raised:
+            assert budget.limit is not None
+            change_budget(budget, changed_by=request.user, limit=round_cost(budget.limit * (100 + percent) / 100))
+            self.log_change(request, budget, [{"changed": {"fields": ["Limit"]}}])
+        self.message_user(request, _("%(number)s raised.") % {"number": len(raised)}, messages.SUCCESS)
+
     def _set_active(self, request: HttpRequest, queryset: QuerySet[Budget], *, is_active: bool) -> None:
         changed = list(queryset.filter(is_active=not is_active))
         for budget in changed:
@@ -163,40 +177,10 @@ class BudgetAdmin(ModelAdmin[Budget]):
         text = _("%(number)s woken.") if is_active else _("%(number)s rest.")
         self.message_user(request, text % {"number": len(changed)}, messages.SUCCESS)
 
-    @admin.display(description=gettext_lazy("budget"), ordering="name")
-    def label(self, obj: Budget) -> str:
-        """Its name, else what it is about."""
-        return str(obj)
 
-    @admin.display(description=gettext_lazy("of what"))
-    def about(self, obj: Budget) -> str:
-        """Its scope in words."""
-        return obj.scope_text()
-
-    @admin.display(description=gettext_lazy("limit"), ordering="limit")
-    def shown_limit(self, obj: Budget) -> SafeString | str:
-        """Its limit, or that it has none."""
-        return _("unlimited") if obj.limit is None else in_metric(obj.limit, obj.metric)
-
-    @admin.display(description=gettext_lazy("spent"))
-    def spent(self, obj: Any) -> SafeString | str:
-        """In the running period; of one with many counters a link to them."""
-        if obj.figures is None:
-            page = reverse("admin:costtrack_budgetcounter_changelist")
-            return format_html('<a href="{}?budget__id__exact={}">{}</a>', page, obj.pk, _("each"))
-        return in_metric(obj.figures.spent, obj.metric)
-
-    @admin.display(description=gettext_lazy("held"))
-    def held(self, obj: Any) -> SafeString | str:
-        """By calls that are being made."""
-        return "" if obj.figures is None else in_metric(obj.figures.held + obj.figures.leased, obj.metric)
-
-    @admin.display(description=gettext_lazy("resets"))
-    def resets(self, obj: Any) -> Any:
-        """When the running period ends."""
-        return obj.resets_at
-
-
-def in_metric(value: Decimal, metric: str) -> SafeString:
-    """A quantity of a budget: dollars, or units."""
-    return usd(value) if metric == Budget.Metric.COST_USD else amount(value)
+def _percent_in(request: HttpRequest) -> Decimal | None:
+    try:
+        percent: Decimal | None = PERCENT.clean(request.POST.get("percent"))
+    except forms.ValidationError:
+        return None
+    return percent

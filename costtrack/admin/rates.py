@@ -20,8 +20,9 @@ from costtrack.access.rows import visible_rows
 from costtrack.admin.bases import TabularInline
 from costtrack.admin.figures import price_column
 from costtrack.admin.rate_forms import RateForm, TierForm
-from costtrack.admin.rate_use import UseUntoldAdmin, is_used
-from costtrack.admin.rate_validity import ValidityFilter
+from costtrack.admin.rate_use import is_used
+from costtrack.admin.rate_validity import AsOfFilter, ValidityFilter
+from costtrack.admin.rates_missing import RatesMissingAdmin
 from costtrack.admin.scoping import person_of
 from costtrack.domain.events import ServiceTier
 from costtrack.models import Rate, RateTier
@@ -59,7 +60,7 @@ class TierInline(TabularInline[RateTier, Rate]):
 
 
 @admin.register(Rate)
-class RateAdmin(UseUntoldAdmin):
+class RateAdmin(RatesMissingAdmin):
     """Prices with their dates: what is in force, what follows, what has ended."""
 
     form = RateForm
@@ -80,12 +81,12 @@ class RateAdmin(UseUntoldAdmin):
         "source",
         "is_used",
     )
-    list_filter = (ValidityFilter, "is_used", "service_tier", "resource_type", "organization", "provider")
+    list_filter = (AsOfFilter, ValidityFilter, "is_used", "service_tier", "resource_type", "organization", "provider")
     list_select_related = ("organization",)
     search_fields = ("model", "provider", "source")
     autocomplete_fields = ("organization",)
     readonly_fields = ("is_used", "created_at", "updated_at")
-    actions = reading_actions = ("follow",)
+    actions = reading_actions = ("follow", "export")
     fieldsets = (
         (None, {"fields": ("provider", "model", "aliases", "organization", "resource_type", "service_tier")}),
         (gettext_lazy("When"), {"fields": ("effective_from", "window_start", "window_end")}),

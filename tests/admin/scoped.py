@@ -25,6 +25,7 @@ from costtrack.models import (
     ReportDelivery,
     UsageDelivery,
 )
+from tests.admin.plan_rows import make_plan_and_run
 from tests.admin.rows import adding, changing, deleting, listing, summarize, use
 from tests.budgets.asked import hold, make_budget
 from tests.factories import NOON
@@ -78,6 +79,7 @@ def rows_of_everything(slug: str) -> dict[str, Model]:
         budget.counters.get(),
         organization.holds.get(),
         JobRun.objects.create(name=f"{slug}-job", started_at=NOON),
+        *make_plan_and_run(organization),
     ]
     named = {str(row._meta.model_name): row for row in rows}
     assert named.keys() == screens().keys()
@@ -153,5 +155,5 @@ def answer(client: Client, asked: Asked) -> tuple[int, str, str]:
     """Status, where to, and the page, but for what is random in it."""
     method, address, sent = asked
     response = getattr(client, method)(address, sent)
-    page = re.sub(r'(name="csrfmiddlewaretoken" value=)"[^"]+"', r"\1", response.content.decode())
+    page = re.sub(r'(name="csrfmiddlewaretoken" value=)"[^"]+"', r"\1", response.getvalue().decode())
     return response.status_code, response.headers.get("Location", ""), page

@@ -169,11 +169,29 @@ def test_the_list_shows_what_is_spent_and_held_in_the_running_period(browser: Cl
     hold("0.25", tokens=2500)
     BudgetCounter.objects.filter(budget__name="d all").delete()
     cells = rows(page(browser, listing("budget"), o="1"))
-    assert [[row[0], *row[3:7], row[8]] for row in cells] == [
-        ["a day", "$10.000000", "$0.004500", "$0.250000", "day", "Nov. 21, 2026, midnight"],
-        ["b month", "100,000", "1,100", "2,500", "month", "Dec. 1, 2026, midnight"],
-        ["c threads", "$5.000000", "each", "-", "day", "-"],
-        ["d all", "unlimited", "$0.004500", "$0.000000", "total: never begins anew", "-"],
+    assert [[row[0], *row[3:9], row[10]] for row in cells] == [
+        [
+            "a day",
+            "$10.000000",
+            "0 % spent, 2 % held, 0 % by the end of the period",  # 0.0045, 0.25 and 0.009 of 10
+            "$0.004500",
+            "$0.250000",
+            "$0.009000",  # half of the day has passed
+            "day",
+            "Nov. 21, 2026, midnight",
+        ],
+        [
+            "b month",
+            "100,000",
+            "1 % spent, 2 % held, 2 % by the end of the period",  # 1.1, 2.5 (half-even) and 1.69
+            "1,100",
+            "2,500",
+            "1,692.307692307692",  # 1,100 / 19.5 x 30 days
+            "month",
+            "Dec. 1, 2026, midnight",
+        ],
+        ["c threads", "$5.000000", "-", "each", "-", "-", "day", "-"],
+        ["d all", "unlimited", "-", "$0.004500", "$0.000000", "-", "total: never begins anew", "-"],
     ]
     link = re.search(r'href="([^"]+)">each<', page(browser, listing("budget"), o="1"))
     assert link

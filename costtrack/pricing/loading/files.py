@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
@@ -17,7 +17,7 @@ from costtrack.pricing.loading.drafts import DraftRate, key_of
 from costtrack.pricing.loading.follow import LoadReport, follow
 from costtrack.pricing.loading.litellm_file import read_litellm
 from costtrack.pricing.loading.lost_prices import lost_prices
-from costtrack.pricing.loading.rows import FileDefaults, Problems, draft_of
+from costtrack.pricing.loading.rows import FileDefaults, FileRow, Problems, draft_of
 from costtrack.pricing.loading.tool_rates import tools_with_a_model
 from costtrack.pricing.loading.yaml_file import read_yaml
 from costtrack.pricing.ratebook import RateBook, current_ratebook
@@ -41,9 +41,34 @@ def load_rate_file(
 
     Raises RateFileError with every bad line, and then has loaded nothing.
     """
-    kind = file_format or FORMATS.get(path.suffix.lower(), "")
-    defaults = FileDefaults(provider=provider, effective_from=effective_from, source=path.name)
-    drafts, ignored = read_drafts(_text(path), file_format=kind, defaults=defaults)
+    return load_rate_text(
+        _text(path),
+        file_format=file_format or FORMATS.get(path.suffix.lower(), ""),
+        source=path.name,
+        now=now,
+        organization_id=organization_id,
+        provider=provider,
+        effective_from=effective_from,
+        using=using,
+        is_dry_run=is_dry_run,
+    )
+
+
+def load_rate_text(
+    text: str,
+    *,
+    file_format: str,
+    source: str,
+    now: datetime,
+    organization_id: int | None = None,
+    provider: str = "",
+    effective_from: datetime | None = None,
+    using: str | None = None,
+    is_dry_run: bool = False,
+) -> LoadReport:
+    """The same of a file's text; `source` is noted with the rates that do not say where they come from."""
+    defaults = FileDefaults(provider=provider, effective_from=effective_from, source=source)
+    drafts, ignored = read_drafts(text, file_format=file_format, defaults=defaults)
     alias = using or settings.database
     book = current_ratebook(using=alias)
     placed = [_placed(draft, book=book if organization_id is None else None, now=now) for draft in drafts]
@@ -70,15 +95,8 @@ def read_drafts(text: str, *, file_format: str, defaults: FileDefaults) -> tuple
         loaded = read_litellm(text, defaults=defaults, problems=problems)
         drafts, ignored = loaded.drafts, loaded.ignored
     elif file_format in ("yaml", "csv"):
-        first_line: dict[object, int] = {}
-        for row in read_yaml(text) if file_format == "yaml" else read_csv(text):
-            draft = draft_of(row, defaults=defaults, problems=problems)
-            if draft is None:
-                continue
-            key = (key_of(draft.rate), draft.rate.effective_from)
-            if (line := first_line.setdefault(key, row.line)) != row.line:
-                problems.append((row.line, f"{draft.rate.model} stands twice, first in line {line}"))
-            drafts.append(draft)
+        rows = read_yaml(text) if file_format == "yaml" else read_csv(text)
+        drafts = drafts_of(rows, defaults=defaults, problems=problems)
     else:
         raise RateFileError([(1, "is of no known format; name it with --format yaml, csv or litellm")])
     if problems:
@@ -86,6 +104,21 @@ def read_drafts(text: str, *, file_format: str, defaults: FileDefaults) -> tuple
     if not drafts and not ignored:
         raise RateFileError([(1, "The file holds no rates.")])
     return drafts, ignored
+
+
+def drafts_of(rows: Iterable[FileRow], *, defaults: FileDefaults, problems: Problems) -> list[DraftRate]:
+    """The drafts that `rows` state, without the bad ones, of which `problems` says what is wrong."""
+    drafts: list[DraftRate] = []
+    first_line: dict[object, int] = {}
+    for row in rows:
+        draft = draft_of(row, defaults=defaults, problems=problems)
+        if draft is None:
+            continue
+        key = (key_of(draft.rate), draft.rate.effective_from)
+        if (line := first_line.setdefault(key, row.line)) != row.line:
+            problems.append((row.line, f"{draft.rate.model} stands twice, first in line {line}"))
+        drafts.append(draft)
+    return drafts
 
 
 def _placed(draft: DraftRate, *, book: RateBook | None, now: datetime) -> DraftRate:
