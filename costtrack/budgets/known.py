@@ -1,7 +1,7 @@
 """The list of budgets that this process knows: in memory for callers, at most two seconds old when it is used.
 
 A thread of its own keeps it fresh while calls are metered, so that no caller waits for it; the first call after a pause
-does. While the database is away the list stays as it was: who reserves meets that himself.
+does. While the database is away, or hangs, the list stays as it was: who reserves meets that himself.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ FRESH_SECONDS = 2.0
 """How old the list may be when a call is admitted by it."""
 IDLE_SECONDS = 30.0
 """After so long without a call the thread ends."""
-PATIENCE_SECONDS = 1.0
-"""How long a caller waits at most for the thread's answer."""
+PATIENCE_SECONDS, FIRST_PATIENCE_SECONDS = 0.5, 1.0
+"""How long a caller waits at most for the thread's answer; the second while nothing is known yet."""
 
 logger = logging.getLogger("costtrack")
 
@@ -44,6 +44,8 @@ class KnownBudgets:
         self._changed = threading.Condition()
         self._thread: threading.Thread | None = None
         self._is_asked = False
+        self._is_overdue = False
+        """Whether somebody has waited in vain, and no answer has come since: nobody else waits until one does."""
         self._is_stopping = False
         self._has_failed = False
         self._is_known = False
@@ -70,10 +72,13 @@ class KnownBudgets:
             self._is_asked = True
             self._ensure_thread()
             self._changed.notify_all()
-            while self._answered_at < asked_at:
-                left = asked_at + PATIENCE_SECONDS - time.monotonic()
+            patience = PATIENCE_SECONDS if self._is_known else FIRST_PATIENCE_SECONDS
+            while self._answered_at < asked_at and not self._is_overdue:
+                left = asked_at + patience - time.monotonic()
                 if left <= 0 or self._thread is None:
-                    self._answered_at = time.monotonic()  # the others need not wait in vain as well
+                    self._answered_at = time.monotonic()
+                    self._is_overdue = left <= 0
+                    self._changed.notify_all()
                     return
                 self._changed.wait(left)
 
@@ -116,6 +121,7 @@ class KnownBudgets:
                         self.set(book)
                         self._is_known = True
                     self._answered_at = asked_at
+                    self._is_overdue = False
                     self._changed.notify_all()
                     if not self._is_asked and not self._is_stopping:
                         self._changed.wait(REFRESH_SECONDS)

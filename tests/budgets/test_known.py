@@ -108,6 +108,37 @@ def test_while_the_database_is_away_the_list_stays_as_it_was(
     assert "stays as it was" in caplog.text
 
 
+def test_a_database_that_hangs_is_waited_for_once(acme: Organization, monkeypatch: pytest.MonkeyPatch) -> None:
+    make_budget(acme)
+    first, book = budgets_of("acme"), known.known_budgets("default")
+    answers, loaded = threading.Event(), known.loaded_book
+
+    def hang(*args: Any, **kwargs: Any) -> Any:
+        answers.wait(120)
+        return loaded(*args, **kwargs)
+
+    monkeypatch.setattr(known, "loaded_book", hang)
+    monkeypatch.setattr(known, "PATIENCE_SECONDS", 0.05)
+    try:
+        while not book._is_overdue:
+            book.refresh()
+        monkeypatch.setattr(known, "PATIENCE_SECONDS", 60)
+        began = time.monotonic()
+        for _ in range(5):
+            book.refresh()
+        assert time.monotonic() - began < 60  # nobody waits in vain again
+        assert budgets_of("acme") is first
+    finally:
+        answers.set()
+    while book._is_overdue:
+        time.sleep(0.01)
+    make_budget(acme, "2")
+    book.refresh()
+    found = budgets_of("acme")
+    assert found is not None
+    assert len(found.rules) == 2
+
+
 @pytest.mark.parametrize("policy", ["allow", "deny"])
 def test_a_process_that_never_read_the_list_does_as_it_is_told(
     acme: Organization, monkeypatch: pytest.MonkeyPatch, settings: Any, policy: str
