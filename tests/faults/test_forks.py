@@ -15,6 +15,10 @@ from tests.faults.proxy import PostgresProxy
 from tests.faults.scene import Scene
 
 
+OF_A_GRANDCHILD = 20 + 5
+"""Events."""
+
+
 @pytest.mark.parametrize("forks", [8, pytest.param(150, marks=pytest.mark.slow)])
 def test_parent_children_and_grandchildren_lose_nothing_while_threads_meter_and_the_flusher_books(
     scene: Scene, forks: int
@@ -25,7 +29,9 @@ def test_parent_children_and_grandchildren_lose_nothing_while_threads_meter_and_
     assert len(of_children) == forks * (20 + 20 + 5 + 5)
     assert len(reckoning.notes.acknowledged) - len(of_children) >= 100
     assert reckoning.unacknowledged == 0
-    assert reckoning.drained["counters"]["duplicates"] == 0
+    # A grandchild ends by os._exit, perhaps between the commit of its last batch and the note of how far it has come:
+    # who adopts its segment then meets those keys again. Nothing else is ever read twice.
+    assert reckoning.drained["counters"]["duplicates"] <= forks * OF_A_GRANDCHILD
     print(f"{forks} forks: {len(reckoning.notes.acknowledged)} events; counters {reckoning.drained['counters']}")
 
 
