@@ -14,7 +14,6 @@ from tests.faults.children import Child, wait_until
 from tests.faults.proxy import PostgresProxy
 from tests.faults.scene import Scene
 
-
 OF_A_GRANDCHILD = 20 + 5
 """Events."""
 
