@@ -1,0 +1,136 @@
+"""The callback handlers: of one run LangChain tells the start, the pieces of a stream, and the end or the error."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+from typing import Any, Unpack
+from uuid import UUID
+
+from costtrack.integrations.langchain.runs import Run
+from costtrack.integrations.needed import needed
+from costtrack.metering.admitting import admit, admit_async
+from costtrack.metering.attribution import AttributionFields, given_attribution
+from costtrack.metering.database_thread import Work, run_quietly, run_quietly_async
+
+_callbacks: Any = needed("langchain_core.callbacks", install="pip install langchain-core")
+BaseCallbackHandler: Any = _callbacks.BaseCallbackHandler
+AsyncCallbackHandler: Any = _callbacks.AsyncCallbackHandler
+
+logger = logging.getLogger("costtrack")
+
+
+class _Runs:
+    """What both handlers share: the runs that have begun, by their ids; parallel ones do not meet."""
+
+    raise_error = True
+    """LangChain hands on what a handler raises only then: a refused call must not be made."""
+    run_inline = True
+    """Called in the context that makes the call, so that a metered client inside it is known."""
+
+    def __init__(self, **attribution: Unpack[AttributionFields]) -> None:
+        """Attribute what it sees so, over what is in force where the model runs; the names are those of `attribute`."""
+        super().__init__()
+        self._given = given_attribution(attribution, caller=f"{type(self).__name__}()")
+        self._runs: dict[UUID, Run] = {}
+
+    def _new_run(self, inputs: object, run_id: UUID, told: dict[str, Any]) -> Run | None:
+        try:
+            return Run(
+                self._given, run_id, inputs, told.get("metadata"), told.get("invocation_params"), told.get("name")
+            )
+        except Exception:  # the boundary: what a run says of itself must not break it
+            logger.exception("A run of LangChain could not be looked at, and is not metered.")
+            return None
+
+    def _begun(self, run_id: UUID, run: Run) -> None:
+        self._runs[run_id] = run
+        run.begin()
+
+    def _token(self, run_id: UUID) -> None:
+        run = self._runs.get(run_id)
+        if run is not None:
+            run.token()
+
+    def _ended(self, run_id: UUID, response: object, error: BaseException | None = None) -> Work | None:
+        run = self._runs.pop(run_id, None)
+        if run is None:  # it was refused
+            return None
+        return _guarded(lambda: run.ended(response, error))
+
+
+class CostTrackHandler(_Runs, BaseCallbackHandler):  # type: ignore[misc] # LangChain may not be installed
+    """Meters each run of a model, and asks the budgets before it: a refused one raises CallRefused, and is not made.
+
+    In coroutines prefer AsyncCostTrackHandler: this one holds up the loop while a hard budget is asked.
+    """
+
+    def on_chat_model_start(
+        self, serialized: dict[str, Any], messages: list[list[Any]], *, run_id: UUID, **kwargs: Any
+    ) -> None:
+        """A chat model is about to be called."""
+        self._start(messages[0] if len(messages) == 1 else messages, run_id, kwargs)
+
+    def on_llm_start(self, serialized: dict[str, Any], prompts: list[str], *, run_id: UUID, **kwargs: Any) -> None:
+        """A model that takes text is about to be called."""
+        self._start(prompts, run_id, kwargs)
+
+    def on_llm_new_token(self, token: str, *, run_id: UUID, **kwargs: Any) -> None:
+        """A piece of a stream has come."""
+        self._token(run_id)
+
+    def on_llm_end(self, response: Any, *, run_id: UUID, **kwargs: Any) -> None:
+        """Record the call."""
+        run_quietly(self._ended(run_id, response))
+
+    def on_llm_error(self, error: BaseException, *, run_id: UUID, **kwargs: Any) -> None:
+        """Record a failed call, or a stream that was left."""
+        run_quietly(self._ended(run_id, kwargs.get("response"), error))
+
+    def _start(self, inputs: Sequence[Any], run_id: UUID, told: dict[str, Any]) -> None:
+        run = self._new_run(inputs, run_id, told)
+        if run is not None:
+            admit(run.call, run.expected)
+            self._begun(run_id, run)
+
+
+class AsyncCostTrackHandler(_Runs, AsyncCallbackHandler):  # type: ignore[misc] # the same
+    """The same for `ainvoke`, `astream` and their like, without holding up the loop."""
+
+    async def on_chat_model_start(
+        self, serialized: dict[str, Any], messages: list[list[Any]], *, run_id: UUID, **kwargs: Any
+    ) -> None:
+        """A chat model is about to be called."""
+        await self._start(messages[0] if len(messages) == 1 else messages, run_id, kwargs)
+
+    async def on_llm_start(
+        self, serialized: dict[str, Any], prompts: list[str], *, run_id: UUID, **kwargs: Any
+    ) -> None:
+        """A model that takes text is about to be called."""
+        await self._start(prompts, run_id, kwargs)
+
+    async def on_llm_new_token(self, token: str, *, run_id: UUID, **kwargs: Any) -> None:
+        """A piece of a stream has come."""
+        self._token(run_id)
+
+    async def on_llm_end(self, response: Any, *, run_id: UUID, **kwargs: Any) -> None:
+        """Record the call."""
+        await run_quietly_async(self._ended(run_id, response))
+
+    async def on_llm_error(self, error: BaseException, *, run_id: UUID, **kwargs: Any) -> None:
+        """Record a failed call, or a stream that was left."""
+        await run_quietly_async(self._ended(run_id, kwargs.get("response"), error))
+
+    async def _start(self, inputs: Sequence[Any], run_id: UUID, told: dict[str, Any]) -> None:
+        run = self._new_run(inputs, run_id, told)
+        if run is not None:
+            await admit_async(run.call, run.expected)
+            self._begun(run_id, run)
+
+
+def _guarded(step: Callable[[], Work | None]) -> Work | None:
+    try:
+        return step()
+    except Exception:  # the boundary: metering never breaks a completed call
+        logger.exception("A run of LangChain could not be metered.")
+        return None

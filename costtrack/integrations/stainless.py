@@ -1,0 +1,204 @@
+"""OpenAI's and Anthropic's SDKs are made by one generator, Stainless: all their calls pass one method, `request`.
+
+So that method of one client is what is metered: whatever resource, helper or framework makes a call, it is seen once,
+with the body that goes on the wire, and before any try to send it. The SDK's own retries are within one call.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from costtrack.extraction.fields import read
+from costtrack.integrations.raw_responses import watch_response, watch_stream
+from costtrack.integrations.request_body import expected_of_body, fields_of, marks_cache, without_iterators
+from costtrack.metering.attribution import GivenAttribution
+from costtrack.metering.call import Call
+from costtrack.metering.database_thread import run_quietly, run_quietly_async
+from costtrack.metering.ending import do_later
+from costtrack.metering.events import EventFields
+from costtrack.metering.finish import finish
+from costtrack.metering.streams import is_stream
+from costtrack.metering.tracked import TrackedCall
+
+if TYPE_CHECKING:
+    from costtrack.metering.database_thread import Work
+
+Client = TypeVar("Client")
+
+_RAW_HEADER = "X-Stainless-Raw-Response"
+_LEFT_OUT = ("Omit", "NotGiven")
+_COPYING = ("copy", "with_options")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Metering:
+    """How the calls of one client are metered."""
+
+    fields: EventFields
+    """Provider and gateway."""
+    given: GivenAttribution
+    paths: frozenset[str]
+    """Of the calls that are charged by tokens."""
+    always_writes_cache: bool = False
+    """The provider caches by itself; else only where a part of the request is marked so."""
+    max_output_tokens: Mapping[str, int] = field(default_factory=dict)
+    """By path, where an API has no argument that says so."""
+    fetched_from: str = ""
+    """Under this path is fetched what was made in the background, and is charged then; "" = nothing is."""
+
+
+def instrument_client(client: Client, metering_of: Callable[[Client], Metering]) -> Client:
+    """The same client, metered from now on, and so are the copies that it makes. Again: only as is said last."""
+    uninstrument_client(client)
+    metering = metering_of(client)
+    sdk: Any = client
+    original = sdk.request
+    is_async = inspect.iscoroutinefunction(original)
+    sdk.request = _async_request(original, metering) if is_async else _request(original, metering)
+    for name in _COPYING:
+        setattr(sdk, name, _copying(getattr(sdk, name), metering_of))
+    return client
+
+
+def uninstrument_client(client: Client) -> Client:
+    """The same client, as it was. Streams that are still open are metered to their end."""
+    for name in ("request", *_COPYING):
+        vars(client).pop(name, None)
+    return client
+
+
+def _copying(copy: Callable[..., Client], metering_of: Callable[[Client], Metering]) -> Callable[..., Client]:
+    def copied(*args: Any, **kwargs: Any) -> Client:
+        return instrument_client(copy(*args, **kwargs), metering_of)
+
+    return copied
+
+
+def _request(original: Callable[..., Any], metering: Metering) -> Callable[..., Any]:
+    def request(cast_to: Any, options: Any, **how: Any) -> Any:
+        if not _is_metered(options, metering):
+            result = original(cast_to, options, **how)
+            if _is_fetched(options, result, metering):
+                run_quietly(_charge_of(result, metering))
+            return result
+        one = _OneCall(options, metering, is_stream=bool(how.get("stream")))
+        one.tracked.running()
+        try:
+            result = original(cast_to, options, **how)
+        except BaseException as error:
+            run_quietly(one.end(error))
+            raise
+        result, is_over = one.take(result)
+        if is_over:
+            run_quietly(one.end(None))
+        return result
+
+    return request
+
+
+def _async_request(original: Callable[..., Any], metering: Metering) -> Callable[..., Any]:
+    async def request(cast_to: Any, options: Any, **how: Any) -> Any:
+        if not _is_metered(options, metering):
+            result = await original(cast_to, options, **how)
+            if _is_fetched(options, result, metering):
+                await run_quietly_async(_charge_of(result, metering))
+            return result
+        one = _OneCall(options, metering, is_stream=bool(how.get("stream")))
+        await one.tracked.running_async()
+        try:
+            result = await original(cast_to, options, **how)
+        except GeneratorExit as error:  # dropped with its loop: nothing may be awaited any more
+            do_later(one.end(error))
+            raise
+        except BaseException as error:
+            await run_quietly_async(one.end(error))
+            raise
+        result, is_over = one.take(result)
+        if is_over:
+            await run_quietly_async(one.end(None))
+        return result
+
+    return request
+
+
+def _is_metered(options: Any, metering: Metering) -> bool:
+    return options.method.lower() == "post" and _path(options) in metering.paths
+
+
+def _is_fetched(options: Any, result: Any, metering: Metering) -> bool:
+    """Whether this is an answer that was made in the background, and is whole now."""
+    return (
+        bool(metering.fetched_from)
+        and options.method.lower() == "get"
+        and _path(options).startswith(metering.fetched_from)
+        and read(result, "background") is True
+        and read(result, "usage") is not None
+    )
+
+
+def _charge_of(result: Any, metering: Metering) -> Work | None:
+    """To fetch it again charges nothing: it has its id."""
+    call = Call({**metering.fields}, metering.given)
+    call.observe(result)
+    call.announce()
+    return finish(call, None)
+
+
+def _path(options: Any) -> str:
+    return str(options.url).partition("?")[0]
+
+
+def _said(body: Mapping[str, Any]) -> dict[str, Any]:
+    """The body without what was left out, for which the SDKs have marks of their own."""
+    return {name: value for name, value in body.items() if type(value).__name__ not in _LEFT_OUT}
+
+
+class _OneCall:
+    """One call of the client."""
+
+    def __init__(self, options: Any, metering: Metering, *, is_stream: bool) -> None:
+        body = options.json_data
+        if type(body) is dict:
+            body = without_iterators(body)
+            if body is not options.json_data:
+                options.json_data = body
+        body = _said({**(body or {}), **(options.extra_json or {})})
+        writes_cache = metering.always_writes_cache or marks_cache(body)
+        most = metering.max_output_tokens.get(_path(options))
+        self._call = Call({**metering.fields, **fields_of(body)}, metering.given)
+        self.tracked = TrackedCall(
+            self._call, expected_of_body(body, writes_cache=writes_cache, max_output_tokens=most)
+        )
+        self._is_in_background = bool(metering.fetched_from) and body.get("background") is True
+        headers = options.headers
+        self._is_raw = isinstance(headers, Mapping) and _RAW_HEADER in headers
+        if callable(options.post_parser) and not is_stream and not self._is_raw:
+            options.post_parser = self._seen_first(options.post_parser)
+
+    def _seen_first(self, parse: Callable[[Any], Any]) -> Callable[[Any], Any]:
+        """The provider charges an answer that does not parse as the caller would have it."""
+
+        def parsed(response: Any) -> Any:
+            self._call.observe(response)
+            return parse(response)
+
+        return parsed
+
+    def end(self, error: BaseException | None) -> Work | None:
+        """The call is over; gives the work of recording it. An answer that is still to be made is recorded later."""
+        if error is None and self._is_in_background and not self._call.observed.has_usage():
+            return None
+        return self.tracked.end(error)
+
+    def take(self, result: Any) -> tuple[Any, bool]:
+        """What the client returned, to be handed on, and whether the call is over."""
+        response = getattr(result, "http_response", None) if self._is_raw else result
+        if hasattr(response, "is_stream_consumed"):
+            return result, watch_response(response, self._call, on_end=self.end)
+        if is_stream(result):
+            return watch_stream(result, self._call, on_end=self.end), False
+        self._call.observe(result)
+        return result, True
