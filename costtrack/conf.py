@@ -27,12 +27,25 @@ DEFAULTS: dict[str, Any] = {
     "BUDGET_LOCK_TIMEOUT_MS": 250,
     "ON_UNKNOWN_BUDGETS": "allow",
     "HOLD_TTL_SECONDS": 900,
+    "RUN_IDLE_HOURS": 24,
     "MAX_OUTPUT_TOKENS": None,
     "TOKEN_COUNTER": None,
     "BUDGET_BACKEND": "database",
     "REDIS_URL": None,
     "REDIS_TIMEOUT_MS": 100,
     "WEBHOOK_PRIVATE_HOSTS": (),
+    "BATCHABLE_ENDPOINTS": None,
+    "LITELLM_ATTRIBUTION": {
+        "organization": "user_api_key_org_alias",
+        "project": ("user_api_key_team_alias", "user_api_key_team_id"),
+        "agent": "user_api_key_alias",
+        "customer": ("user_api_key_end_user_id", "user"),
+        "user": "user_api_key_user_id",
+        "thread_id": ("session_id", "litellm_session_id"),
+        "tags": "tags",
+    },
+    "METRICS_TOKEN": None,
+    "METRICS_MAX_SERIES": 1000,
 }
 """Every key with its default. `checks/key_rules.py` says what each accepts."""
 
@@ -146,6 +159,11 @@ class Settings:
         return int(self._get("HOLD_TTL_SECONDS"))
 
     @property
+    def run_idle_hours(self) -> float:
+        """For how long a run may meter nothing before it counts as crashed."""
+        return float(self._get("RUN_IDLE_HOURS"))
+
+    @property
     def max_output_tokens(self) -> int | None:
         """The output that a call without a maximum of its own is reserved for; None = its worst case is not known."""
         count: int | None = self._get("MAX_OUTPUT_TOKENS")
@@ -177,6 +195,28 @@ class Settings:
     def webhook_private_hosts(self) -> tuple[str, ...]:
         """Hosts (`name` or `name:port`) that webhooks may go to at private addresses, on any port, and without TLS."""
         return tuple(self._get("WEBHOOK_PRIVATE_HOSTS"))
+
+    @property
+    def batchable_endpoints(self) -> tuple[str, ...] | None:
+        """The endpoints whose calls can wait for a batch; None = those of whose calls nothing says somebody waits."""
+        names = self._get("BATCHABLE_ENDPOINTS")
+        return None if names is None else tuple(names)
+
+    @property
+    def litellm_attribution(self) -> dict[str, str | tuple[str, ...]]:
+        """Fields of attribution, and the names in LiteLLM's metadata that each is taken from: the first that is set."""
+        return dict(self._get("LITELLM_ATTRIBUTION"))
+
+    @property
+    def metrics_token(self) -> str | None:
+        """What Prometheus shows to read the metrics; None = superusers alone read them."""
+        token: str | None = self._get("METRICS_TOKEN")
+        return token
+
+    @property
+    def metrics_max_series(self) -> int:
+        """Of how many budgets, and of how many projects' models, each has metrics of its own."""
+        return int(self._get("METRICS_MAX_SERIES"))
 
 
 settings = Settings()

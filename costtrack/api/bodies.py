@@ -42,7 +42,7 @@ def read_json(request: Request, *, media_types: Collection[str] = (JSON,)) -> ob
     encoding = request.headers.get("Content-Encoding", "identity")
     if encoding.lower() != "identity":
         raise UnsupportedMediaType(encoding, f"Content-Encoding: got {encoding[:100]!r}, expected none.")
-    body = _read(request._request, most=settings.ingest_max_bytes)
+    body = read_bytes(request._request, most=settings.ingest_max_bytes)
     try:
         data: object = orjson.loads(body)
     except orjson.JSONDecodeError as error:
@@ -69,7 +69,8 @@ def _is_deeper_than(levels: int, data: object) -> bool:
     return True
 
 
-def _read(request: HttpRequest, *, most: int) -> bytes:
+def read_bytes(request: HttpRequest, *, most: int) -> bytes:
+    """The body as it is. Refuses with 413 what is longer than `most`, unread where it says its length."""
     too_large = BodyTooLarge(f"The body is longer than {most:,} bytes. Send fewer events at once.")
     length = request.META.get("CONTENT_LENGTH") or ""
     if length.isascii() and length.isdigit() and (len(length) > 18 or int(length) > most):

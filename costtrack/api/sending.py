@@ -78,7 +78,10 @@ class SendingView(CostView):
 
     def event_of(self, values: Mapping[str, Any], *, now: datetime) -> UsageEvent:
         """The event of these values, which are cleaned. Raises InvalidUsage, also if it is too old."""
-        event = self.built(values, now=now)
+        return self.in_window(self.built(values, now=now), now=now)
+
+    def in_window(self, event: UsageEvent, *, now: datetime) -> UsageEvent:
+        """The event. Raises InvalidUsage if it is too old."""
         days = settings.ingest_max_age_days
         if event.occurred_at < now - timedelta(days=days):
             raise InvalidUsage("occurred_at", event.occurred_at, f"a time at most {days} days before {now}")

@@ -13,12 +13,15 @@ from typing import Any
 from django.conf import settings as django_settings
 from django.utils.module_loading import import_string
 
+from costtrack.domain.events import Attribution
 from costtrack.domain.tokens import MAX_TOKENS
 
 LEAST_SPOOL_BYTES = 1 << 20
 MAX_AGE_DAYS = 36_500
 MAX_READ_TIMEOUT_MS = 3_600_000
 HOST = re.compile(r"[-a-zA-Z0-9_.]+(:[0-9]{1,5})?")
+LEAST_TOKEN = 16
+TOKEN = re.compile(rf"[!-~]{{{LEAST_TOKEN},200}}")
 RATE = re.compile(r"[1-9][0-9]{0,8}/(second|minute|hour|day)")
 
 
@@ -50,6 +53,10 @@ def _is_database_alias(value: Any) -> bool:
     return isinstance(value, str) and value in django_settings.DATABASES
 
 
+def _is_token(value: Any) -> bool:
+    return isinstance(value, str) and bool(TOKEN.fullmatch(value))
+
+
 def _is_redis_url(value: Any) -> bool:
     return isinstance(value, str) and value.startswith(("redis://", "rediss://", "unix://"))
 
@@ -65,8 +72,20 @@ def _is_ipv6(text: str) -> bool:
         return False
 
 
+def _is_list_of_names(value: Any) -> bool:
+    is_list = isinstance(value, list | tuple | set | frozenset)
+    return is_list and all(isinstance(name, str) and name for name in value)
+
+
 def _is_callable_path(value: Any) -> bool:
     return value is None or (isinstance(value, str) and not _import_problem(value))
+
+
+def _is_metadata_source(item: tuple[Any, Any]) -> bool:
+    field, names = item
+    listed = [names] if isinstance(names, str) else names
+    is_list = isinstance(listed, list | tuple) and bool(listed)
+    return field in Attribution.__dataclass_fields__ and is_list and all(isinstance(one, str) and one for one in listed)
 
 
 def _import_problem(value: Any) -> str:
@@ -176,6 +195,11 @@ KEY_RULES: dict[str, KeyRule] = {
         expected="an integer number of seconds, 1 or more",
         accepts=lambda value: _is_integer(value, least=1),
     ),
+    "RUN_IDLE_HOURS": KeyRule(
+        id="costtrack.E031",
+        expected="a number of hours from 1 to 8,784, a year",
+        accepts=lambda value: _is_number(value, least=1) and value <= 8784,
+    ),
     "MAX_OUTPUT_TOKENS": KeyRule(
         id="costtrack.E019",
         expected=f"None, or an integer from 1 to {MAX_TOKENS:,}",
@@ -207,5 +231,26 @@ KEY_RULES: dict[str, KeyRule] = {
         id="costtrack.E030",
         expected='a list of hosts, such as ["hooks.internal", "127.0.0.1:8080"]',
         accepts=lambda value: isinstance(value, list | tuple | set | frozenset) and all(map(_is_host, value)),
+    ),
+    "BATCHABLE_ENDPOINTS": KeyRule(
+        id="costtrack.E035",
+        expected='None, or a list of endpoint names, such as ["nightly-digest"]; an empty one: none can wait',
+        accepts=lambda value: value is None or _is_list_of_names(value),
+    ),
+    "LITELLM_ATTRIBUTION": KeyRule(
+        id="costtrack.E038",
+        expected="a dict of fields of attribution, each with the name, or a list of names, of what LiteLLM's metadata "
+        'has for it, such as {"project": "user_api_key_team_alias", "tags": "tags"}',
+        accepts=lambda value: isinstance(value, dict) and all(map(_is_metadata_source, value.items())),
+    ),
+    "METRICS_TOKEN": KeyRule(
+        id="costtrack.E040",
+        expected=f"None, or a text of {LEAST_TOKEN} to 200 printable ASCII characters without blanks",
+        accepts=lambda value: value is None or _is_token(value),
+    ),
+    "METRICS_MAX_SERIES": KeyRule(
+        id="costtrack.E041",
+        expected="an integer, 1 to 100,000",
+        accepts=lambda value: _is_integer(value, least=1) and value <= 100_000,
     ),
 }

@@ -1,0 +1,144 @@
+"""CostTrackSpanProcessor: books an LLM call when its spans have ended, where it was made."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable
+from contextvars import Context as CopiedContext
+from contextvars import copy_context
+from dataclasses import dataclass, field
+from weakref import ReferenceType, ref
+
+from opentelemetry.context import Context
+from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor
+from opentelemetry.sdk.trace import Span as RunningSpan
+from opentelemetry.trace import format_span_id
+
+from costtrack.extraction.spans import Span, is_call, may_be_call
+from costtrack.integrations.otel.sdk_spans import Ended, record_ended, span_of
+
+MAX_WAITING = 100
+"""Ended spans of calls that wait for others to end. Past it all are booked, each by what it tells itself."""
+MAX_TRACES = 10_000
+"""Past it, traces of which no span runs any more are forgotten: their spans were dropped without being ended."""
+
+
+@dataclass(slots=True, eq=False)
+class _Running:
+    """A span that has not ended; weakly, since one that a program drops never does."""
+
+    span: ReferenceType[RunningSpan]
+    context: CopiedContext
+    """That in which it began: it has the attribution, and the metered calls around it."""
+
+
+@dataclass(slots=True, eq=False)
+class _Trace:
+    """What is known of one trace in this process."""
+
+    running: dict[str, _Running] = field(default_factory=dict)
+    waiting: list[Ended] = field(default_factory=list)
+
+
+class CostTrackSpanProcessor(SpanProcessor):
+    """Records each LLM call as its spans end; add it to the TracerProvider.
+
+    Spans of one call that are inside one another, as those of two instrumentations are, wait until the last of them has
+    ended. What `costtrack.attribute` says where the call begins holds for it. No error leaves it.
+    """
+
+    def __init__(self) -> None:
+        self._traces: dict[int, _Trace] = {}
+        self._lock = threading.RLock()  # a stream that is collected in the middle of this ends its span
+        self._waiting = 0
+
+    def on_start(self, span: RunningSpan, parent_context: Context | None = None) -> None:
+        """Remember it, to know which spans are around which, and in what context it began."""
+        context = span.context
+        if context is None:
+            return
+        running = _Running(ref(span), copy_context())
+        with self._lock:
+            if len(self._traces) >= MAX_TRACES:
+                self._forget_dropped()
+            trace = self._traces.setdefault(context.trace_id, _Trace())
+            trace.running[format_span_id(context.span_id)] = running
+
+    def on_end(self, span: ReadableSpan) -> None:
+        """Book what this span was the last of."""
+        found = span_of(span)
+        if found is None or span.context is None:
+            return
+        with self._lock:
+            ready = self._ended(span.context.trace_id, found)
+            if self._waiting > MAX_WAITING:
+                ready += self._take_all()
+        record_ended(ready)
+
+    def shutdown(self) -> None:
+        """Book what waits."""
+        self.force_flush()
+
+    def force_flush(self, timeout_millis: int = 30000) -> bool:
+        """Book what waits for spans that have not ended."""
+        with self._lock:
+            ready = self._take_all()
+        record_ended(ready)
+        return True
+
+    def _ended(self, trace_id: int, span: Span) -> list[Ended]:
+        """What can be booked, now that this span has ended."""
+        trace = self._traces.setdefault(trace_id, _Trace())
+        began = trace.running.pop(span.span_id, None)
+        if is_call(span.attributes):
+            trace.waiting.append(Ended(span, began.context if began else copy_context()))
+            self._waiting += 1
+        ready = _ready(trace) if trace.waiting else []
+        if ready:
+            booked = {one.span.span_id for one in ready}
+            trace.waiting = [one for one in trace.waiting if one.span.span_id not in booked]
+            self._waiting -= len(ready)
+        if not trace.running and not trace.waiting:
+            self._traces.pop(trace_id, None)
+        return ready
+
+    def _take_all(self) -> list[Ended]:
+        taken = [one for trace in self._traces.copy().values() for one in trace.waiting]
+        for trace in self._traces.copy().values():
+            trace.waiting = []
+        self._waiting = 0
+        return taken
+
+    def _forget_dropped(self) -> None:
+        for trace_id, trace in self._traces.copy().items():
+            if not trace.waiting and all(one.span() is None for one in trace.running.copy().values()):
+                del self._traces[trace_id]
+
+
+def _ready(trace: _Trace) -> list[Ended]:
+    """Those that wait for no running span any more: none that may be their call is around them, or inside them."""
+    parents = {one.span.span_id: one.span.parent_id for one in trace.waiting}
+    calls = []
+    for span_id, one in trace.running.copy().items():
+        span = one.span()
+        if span is None:
+            trace.running.pop(span_id, None)
+            continue
+        parents[span_id] = format_span_id(span.parent.span_id) if span.parent is not None else ""
+        if may_be_call(span.attributes or {}):
+            calls.append(span_id)
+    if not calls:
+        return list(trace.waiting)
+    around = {span_id: set(_ancestors(span_id, parents)) for span_id in (*parents,)}
+    return [
+        one
+        for one in trace.waiting
+        if not any(call in around[one.span.span_id] or one.span.span_id in around[call] for call in calls)
+    ]
+
+
+def _ancestors(span_id: str, parents: dict[str, str]) -> Iterable[str]:
+    seen = {span_id}
+    while (span_id := parents.get(span_id, "")) and span_id not in seen:
+        seen.add(span_id)
+        yield span_id
