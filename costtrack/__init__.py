@@ -34,11 +34,15 @@ if TYPE_CHECKING:
     from costtrack.metering.decorator import track_api_call
     from costtrack.metering.flushing import flush
     from costtrack.metering.meter import meter
+    from costtrack.metering.plans.record import record_plan
     from costtrack.metering.record import record_api_call, record_usage
     from costtrack.metering.reserve import reserve
+    from costtrack.metering.runs.usage_run import usage_run
     from costtrack.metering.subscribers import subscribe, unsubscribe
     from costtrack.pricing.api import calculate_cost, calculate_cost_breakdown, estimate_cost, get_model_pricing
     from costtrack.reporting.budgets import budget_status
+    from costtrack.reporting.variance import run_variance
+    from costtrack.reporting.what_if.ask import what_if
 
 __version__ = "0.1.0"
 
@@ -70,12 +74,16 @@ __all__ = [
     "get_model_pricing",
     "meter",
     "record_api_call",
+    "record_plan",
     "record_usage",
     "reserve",
+    "run_variance",
     "subscribe",
     "track_api_call",
     "unsubscribe",
+    "usage_run",
     "void_usage",
+    "what_if",
 ]
 
 _MODULES = {
@@ -89,12 +97,16 @@ _MODULES = {
     "get_model_pricing": "costtrack.pricing.api",
     "meter": "costtrack.metering.meter",
     "record_api_call": "costtrack.metering.record",
+    "record_plan": "costtrack.metering.plans.record",
     "record_usage": "costtrack.metering.record",
     "reserve": "costtrack.metering.reserve",
+    "run_variance": "costtrack.reporting.variance",
     "subscribe": "costtrack.metering.subscribers",
     "track_api_call": "costtrack.metering.decorator",
     "unsubscribe": "costtrack.metering.subscribers",
+    "usage_run": "costtrack.metering.runs.usage_run",
     "void_usage": "costtrack.metering.corrections",
+    "what_if": "costtrack.reporting.what_if.ask",
 }
 """Where a name is that is no exception."""
 

@@ -3,7 +3,7 @@
 | variable | default | meaning |
 | --- | --- | --- |
 | DATABASE_URL | the SQLite file db.sqlite3 of this checkout | the database |
-| DATABASE_CONN_MAX_AGE | 0 | how many seconds a thread keeps its connection to it; with WSGI 60 saves half of a short request |
+| DATABASE_CONN_MAX_AGE | 0 | how many seconds a thread keeps its connection to it; with WSGI choose 60 |
 | REDIS_URL | none | Django's cache and Celery's broker, where there is one |
 | DJANGO_DEBUG | 1 | 0 turns debugging off; DJANGO_SECRET_KEY is required then |
 | DJANGO_SECRET_KEY | a key for development | signs sessions |
@@ -130,6 +130,8 @@ AUTH_PASSWORD_VALIDATORS = [
 LANGUAGE_CODE = "en-us"
 TIME_ZONE = "UTC"
 USE_TZ = True
+
+LOGIN_URL = "admin:login"  # for staff; a site has a login of its own
 
 STATIC_URL = "static/"
 STATIC_ROOT = BASE_DIR / "staticfiles"

@@ -28,6 +28,10 @@ PROMISED = {
     "flush",
     "subscribe",
     "unsubscribe",
+    "what_if",
+    "record_plan",
+    "usage_run",
+    "run_variance",
 }
 ERRORS = {
     name

@@ -51,6 +51,10 @@ REACH: Mapping[type[Model], Reach] = MappingProxyType(
         models.AlertDelivery: Reach("alert__organization", Right.MANAGE_ORGANIZATION),
         models.ReportDelivery: Reach("organization", Right.MANAGE_ORGANIZATION),
         models.UsageDelivery: Reach("channel__organization", Right.MANAGE_ORGANIZATION),
+        models.CostPlan: Reach("organization"),
+        models.PlannedWorkflow: Reach("plan__organization"),
+        models.UsageRun: Reach("organization"),
+        models.RunWorkflow: Reach("run__organization"),
         models.JobRun: Reach(""),
         models.Installation: Reach(""),
     }

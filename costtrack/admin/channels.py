@@ -63,7 +63,10 @@ class AlertChannelAdmin(ModelAdmin[AlertChannel]):
     readonly_fields = ("last_sent_at", "last_error", "last_error_at", "created_at")
     fieldsets = (
         (None, {"fields": ("organization", "name", "kind", "target", "secret", "is_active")}),
-        (gettext_lazy("What it is told"), {"fields": ("sends_alerts", "min_severity", "sends_reports", "sends_usage")}),
+        (
+            gettext_lazy("What it is told"),
+            {"fields": ("sends_alerts", "min_severity", "sends_reports", "report_period", "sends_usage")},
+        ),
         (gettext_lazy("How it fares"), {"fields": readonly_fields}),
     )
 

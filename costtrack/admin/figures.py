@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -52,6 +52,17 @@ def figure_table(rows: Iterable[tuple[object, object]]) -> SafeString:
     """A small table: a title and a figure on each row."""
     cells = format_html_join("", '<tr><th scope="row">{}</th><td>{}</td></tr>', rows)
     return format_html('<table class="costtrack-arithmetic"><tbody>{}</tbody></table>', cells)
+
+
+def table(titles: Sequence[object], rows: Iterable[Sequence[object]]) -> SafeString:
+    """A table with a title above each column."""
+    return format_html(
+        '<table class="costtrack-arithmetic"><thead><tr>{}</tr></thead><tbody>{}</tbody></table>',
+        format_html_join("", "<th>{}</th>", ((title,) for title in titles)),
+        format_html_join(
+            "", "<tr>{}</tr>", ((format_html_join("", "<td>{}</td>", ((one,) for one in row)),) for row in rows)
+        ),
+    )
 
 
 def count_column(field: str, title: Any) -> Callable[[Any], SafeString]:

@@ -28,13 +28,13 @@ from costtrack.api.bodies import has_body
 from costtrack.api.event_input import Clean
 from costtrack.api.fields import read_fields
 from costtrack.api.lists import ListView
-from costtrack.api.pages import Key
 from costtrack.conf import settings
 from costtrack.domain.periods import ZoneHistory
 from costtrack.exceptions import InvalidUsage
 from costtrack.models import BudgetAlert
 from costtrack.reporting.budgets import budgets_within
 from costtrack.reporting.columns import column_shape
+from costtrack.reporting.pages import Key
 from costtrack.reporting.shapes import instant_text
 from costtrack.reporting.zones import reporting_zone
 

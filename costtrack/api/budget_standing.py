@@ -14,9 +14,9 @@ from costtrack.api.base import CostView
 from costtrack.api.budget_columns import BudgetFilters
 from costtrack.api.budgets import OneBudgetView
 from costtrack.api.lists import ListView
-from costtrack.api.pages import Key
 from costtrack.reporting.budget_shapes import STATUS_COLUMNS, budget_shape
 from costtrack.reporting.budgets import budgets_within, standing_of
+from costtrack.reporting.pages import Key
 from costtrack.reporting.parameters import parse_text
 
 LONGEST_SUBJECT = 401

@@ -19,7 +19,6 @@ from costtrack.api.budget_input import CHANGES, NEW, owners_in
 from costtrack.api.fields import fields_checked, read_fields
 from costtrack.api.ids import id_in
 from costtrack.api.lists import ListView
-from costtrack.api.pages import Key
 from costtrack.budgets.changes import change_budget, create_budget, delete_budget
 from costtrack.conf import settings
 from costtrack.domain.periods import ZoneHistory
@@ -27,6 +26,7 @@ from costtrack.exceptions import BudgetNotFound, InvalidUsage
 from costtrack.models import Budget, BudgetChange
 from costtrack.reporting.budgets import budgets_within
 from costtrack.reporting.columns import column_shape
+from costtrack.reporting.pages import Key
 from costtrack.reporting.zones import reporting_zone
 
 AN_ORGANIZATION = "the slug of an organization whose budgets you manage"

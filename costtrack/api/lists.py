@@ -15,8 +15,8 @@ from rest_framework.utils.urls import replace_query_param
 
 from costtrack.api.exports import ExportView, limited_chunks
 from costtrack.api.filters import CostFilterSet
-from costtrack.api.pages import Key, Place, chunks_of, page_of
 from costtrack.reporting.columns import Column, column_shape
+from costtrack.reporting.pages import Key, Place, chunks_of, page_of
 from costtrack.reporting.parameters import InvalidParameter, parse_count
 
 PAGE_SIZE = 100

@@ -8,10 +8,10 @@ from django.db.models import QuerySet
 
 from costtrack.api.filters import CostFilterSet, FlagFilter, TextFilter
 from costtrack.api.lists import ListView
-from costtrack.api.pages import Key
 from costtrack.conf import settings
 from costtrack.models import Organization
 from costtrack.reporting.columns import Column, Kind
+from costtrack.reporting.pages import Key
 
 COLUMNS = (
     Column("organization", Kind.TEXT, lambda row: row.slug, about="Its slug, which names it everywhere."),

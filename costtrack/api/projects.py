@@ -9,10 +9,10 @@ from django.db.models import QuerySet
 from costtrack.access.rows import rows_of
 from costtrack.api.filters import CostFilterSet, FlagFilter, TextFilter
 from costtrack.api.lists import ListView
-from costtrack.api.pages import Key
 from costtrack.conf import settings
 from costtrack.models import Agent, Project
 from costtrack.reporting.columns import Column, Kind
+from costtrack.reporting.pages import Key
 
 COLUMNS = (
     Column("organization", Kind.TEXT, lambda row: row.organization.slug),

@@ -25,6 +25,13 @@ class MarkdownRenderer(BaseRenderer):
         return str(data["report"]).encode() if isinstance(data, Mapping) and "report" in data else b""
 
 
+class HtmlRenderer(MarkdownRenderer):
+    """Renders {"report": text}, the text being HTML, as a page."""
+
+    media_type = "text/html"
+    format = "html"
+
+
 class TableRenderer(BaseRenderer):
     """A base for exports, which a view makes by itself, in pieces: `render` is asked for nothing but errors of ours."""
 

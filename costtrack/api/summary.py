@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import date, timedelta
-from functools import cached_property
 from typing import Any
 
 from django.db.models import Q, QuerySet, Value
@@ -13,14 +11,13 @@ from django.http.response import HttpResponseBase
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from costtrack.api.conditional import ConditionalView
 from costtrack.api.exports import ExportView
 from costtrack.api.filters import CostFilterSet, TextFilter
+from costtrack.api.spans import SpanView
 from costtrack.api.views import unpriced_header
-from costtrack.domain.periods import DayRange
 from costtrack.models import Agent, Project
 from costtrack.reporting.costs import summaries_of
-from costtrack.reporting.parameters import InvalidParameter, parse_count, parse_edge
+from costtrack.reporting.parameters import InvalidParameter, parse_count
 from costtrack.reporting.summary import (
     GROUPINGS,
     Granularity,
@@ -36,7 +33,6 @@ from costtrack.reporting.summary_query import GROUPED_BY
 from costtrack.reporting.summary_shapes import summary_shape, summary_table
 from costtrack.reporting.wording import NO_NAME
 
-MAX_DAYS = 3660
 MAX_BUCKETS = 1100
 MAX_CELLS = 50_000
 """Groups times buckets."""
@@ -86,7 +82,7 @@ def _is_in(name: str, named: QuerySet[Any], value: str) -> Q:
     return is_named | Q(**{f"{name}__isnull": True}) if value == NO_NAME else is_named
 
 
-class SummaryView(ConditionalView, ExportView):
+class SummaryView(SpanView, ExportView):
     """What a period cost. Days, weeks and months are local ones of each row's own organization."""
 
     parameters = ("from", "to", "group_by", "granularity", "compare", "limit", "figures")
@@ -130,22 +126,6 @@ class SummaryView(ConditionalView, ExportView):
             figures=self._figures(has_amount=is_of_one_resource_type or "resource_type" in group_by),
             is_of_one_resource_type=is_of_one_resource_type,
         )
-
-    @cached_property
-    def days(self) -> DayRange:
-        """The period: by default the month of its last day up to that one, which by default is today."""
-        from_text, to_text = self.parameter("from"), self.parameter("to")
-        end = self.today + timedelta(days=1) if to_text is None else parse_edge("to", to_text, zone=self.zone)
-        last = end - timedelta(days=1)
-        start = last.replace(day=1) if from_text is None else parse_edge("from", from_text, zone=self.zone)
-        if not timedelta(0) < end - start <= timedelta(days=MAX_DAYS):
-            raise self._no_period(start, end)
-        return DayRange(start, end)
-
-    def _no_period(self, start: date, end: date) -> InvalidParameter:
-        if (to_text := self.parameter("to")) is not None:
-            return InvalidParameter("to", to_text, f"a day 1 to {MAX_DAYS:,} days after from ({start})")
-        return InvalidParameter("from", self.parameter("from"), f"a day 1 to {MAX_DAYS:,} days before to ({end})")
 
     def _group_by(self) -> tuple[str, ...]:
         names = self._names_in("group_by", GROUPINGS)

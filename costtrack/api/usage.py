@@ -12,13 +12,13 @@ from rest_framework.request import Request
 
 from costtrack.api.ingest import UsageView
 from costtrack.api.lists import ListView
-from costtrack.api.pages import Place
 from costtrack.api.usage_filters import UsageFilters
-from costtrack.api.usage_pages import NEWEST_FIRST, place_to_stop
 from costtrack.domain.periods import DayRange
 from costtrack.reporting.ledger_rows import ledger_rows
+from costtrack.reporting.pages import Place
 from costtrack.reporting.parameters import FIRST_DAY, LAST_DAY, InvalidParameter, parse_edge, parse_instant
 from costtrack.reporting.usage_columns import RELATED, USAGE_COLUMNS
+from costtrack.reporting.usage_pages import NEWEST_FIRST, place_to_stop
 
 ONE_DAY = timedelta(days=1)
 

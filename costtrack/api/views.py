@@ -5,18 +5,21 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import ClassVar
 
+from django.utils import timezone
 from rest_framework.exceptions import NotFound
 from rest_framework.renderers import JSONRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from costtrack.api.conditional import ConditionalView
-from costtrack.api.renderers import MarkdownRenderer
+from costtrack.api.renderers import HtmlRenderer, MarkdownRenderer
 from costtrack.domain.periods import DayRange
 from costtrack.reporting.conversations import conversation_totals, top_conversations
 from costtrack.reporting.costs import trend
 from costtrack.reporting.entities import entity_summary, entity_type_stats
 from costtrack.reporting.figures import Figures
+from costtrack.reporting.full_report import full_report
+from costtrack.reporting.html_report import html_report
 from costtrack.reporting.markdown import markdown_report
 from costtrack.reporting.parameters import (
     FIRST_DAY,
@@ -87,14 +90,24 @@ class MonthlyView(PeriodView):
 
 
 class DailyReportView(PeriodView):
-    """The daily report: Markdown, or with `Accept: application/json` or `?format=json` {"report": that Markdown}."""
+    """The daily report: Markdown; HTML by `Accept: text/html` or `?format=html`; {"report": the Markdown} as JSON."""
 
-    renderer_classes = (MarkdownRenderer, JSONRenderer)
+    renderer_classes = (MarkdownRenderer, JSONRenderer, HtmlRenderer)
 
     def get(self, request: Request) -> Response:
         """The report as text."""
-        report = self.report()
-        return Response({"report": markdown_report(report)}, headers=unpriced_header(report.breakdown.figures))
+        report = full_report(
+            self.kind,
+            self.target_date,
+            zone=self.zone,
+            now=timezone.now(),
+            organization=self.organization,
+            organizations=self.organizations,
+            owner=self.owner,
+        )
+        is_html = isinstance(request.accepted_renderer, HtmlRenderer)
+        text = html_report(report) if is_html else markdown_report(report)
+        return Response({"report": text}, headers=unpriced_header(report.breakdown.figures))
 
 
 class WeeklyReportView(DailyReportView):

@@ -1,4 +1,8 @@
-"""What a budget will have spent at its period's end, if it goes on as it has so far."""
+"""What a budget will have spent at its period's end, if it goes on as it has so far.
+
+Not by `domain/forecast.py`, which needs days of history: budgets count tokens and calls too, per thread or customer, by
+the minute or for ever (`docs/decisions/0019-forecast.md`).
+"""
 
 from __future__ import annotations
 

@@ -9,6 +9,7 @@ from costtrack.alerts.findings.books import raise_books_alert
 from costtrack.conf import settings
 from costtrack.jobs.runs import job_run
 from costtrack.metering.partitions import coming_months, create_partitions
+from costtrack.metering.runs.upkeep import tidy_runs
 from costtrack.metering.spool.leftovers import book_leftovers
 
 
@@ -25,9 +26,11 @@ def make_partitions() -> int:
 
 
 def flush_leftovers() -> int:
-    """Book what dead processes left in this machine's spool; the events that were recorded."""
+    """Book what dead processes left in this machine's spool; the events that were recorded. Their runs are closed."""
     with job_run("flush_usage"):
-        return book_leftovers().recorded if settings.transport == "spool" else 0
+        recorded = book_leftovers().recorded if settings.transport == "spool" else 0
+        tidy_runs(now=datetime.now(UTC))
+        return recorded
 
 
 def prove_books() -> int:

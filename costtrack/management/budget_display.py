@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from decimal import Decimal
 
-from costtrack.domain.money import decimal_text
 from costtrack.domain.periods import ZoneHistory
 from costtrack.management.arguments import aligned
 from costtrack.reporting.budget_figures import BudgetStatus
 from costtrack.reporting.parameters import shorten
-from costtrack.reporting.wording import one_line, usd_text
+from costtrack.reporting.wording import one_line, quantity_text
 
 BAR_WIDTH = 10
 LONGEST_NAME = 44
@@ -44,12 +43,7 @@ def bar(status: BudgetStatus) -> str:
 
 def quantity(value: Decimal | None, metric: str) -> str:
     """An amount of a metric: dollars as $12.50, all else as 12,500; None is a dash."""
-    if value is None:
-        return "-"
-    if metric == "cost_usd":
-        return usd_text(value)
-    whole, dot, decimals = decimal_text(value).partition(".")
-    return f"{int(whole):,}{dot}{decimals}"
+    return "-" if value is None else quantity_text(value, metric)
 
 
 def _row(status: BudgetStatus, *, zones: ZoneHistory) -> Sequence[str]:

@@ -13,7 +13,7 @@ from costtrack.domain.money import EXACT, MAX_COST_USD, parse_decimal, round_cos
 from costtrack.domain.tokens import MAX_TOKENS, TOKEN_FIELDS, TokenUsage
 from costtrack.exceptions import IdempotencyConflict, InvalidCorrection, InvalidUsage
 from costtrack.metering.booked_row import booked_usage_id
-from costtrack.metering.cleaning import clean_key
+from costtrack.metering.cleaning import clean_key, clean_text
 from costtrack.metering.database_thread import run_sync
 from costtrack.metering.ledger import append_correction, mark_rates_used
 from costtrack.metering.ledger.correct import correction_of, locked_with_corrections
@@ -22,6 +22,8 @@ from costtrack.models import ResourceUsage
 from costtrack.pricing.ratebook import RateBook
 
 ZERO = Decimal(0)
+MAX_AUTHOR = 150
+"""As long as Django's user names."""
 Correctable = ResourceUsage | RecordedUsage | int
 
 
@@ -125,12 +127,13 @@ def price_again(
     rate_id: int,
     book: RateBook,
     reason: str,
+    author: str = "",
     using: str | None = None,
 ) -> ResourceUsage:
     """Bring a usage from the cost that is booked (None: unpriced) to the one by a rate of `book`; the new row.
 
-    The rate counts as used from then on. Raises InvalidCorrection if the usage has another cost by now, and
-    StaleRates if the rate is not what the book says.
+    `author` is stored in its metadata. The rate counts as used from then on. Raises InvalidCorrection if the usage has
+    another cost by now, and StaleRates if the rate is not what the book says.
     """
     alias = using or settings.database
     with transaction.atomic(using=alias):
@@ -144,6 +147,8 @@ def price_again(
         adjustment.cost_usd = EXACT.subtract(cost_usd, booked_usd or ZERO)
         adjustment.cost_source = CostSource.ESTIMATED
         adjustment.rate_id = rate_id
+        if name := clean_text("author", author, MAX_AUTHOR):
+            adjustment.metadata = {"author": name}
         return append_correction(adjustment, using=alias)
 
 

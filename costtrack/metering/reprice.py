@@ -11,15 +11,13 @@ from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
 
-from django.db.models import QuerySet
-
 from costtrack.conf import settings
 from costtrack.domain.events import Attribution, CostSource, UsageEvent, UsageKind
-from costtrack.domain.money import EXACT, decimal_from_database
-from costtrack.domain.tokens import TOKEN_FIELDS, TokenUsage
-from costtrack.exceptions import InvalidCorrection, InvalidUsage
+from costtrack.domain.money import EXACT
+from costtrack.exceptions import InvalidCorrection
 from costtrack.metering.corrections import booked_cost, price_again
 from costtrack.metering.ledger import StaleRates
+from costtrack.metering.net_usage import corrections_of, is_void, net_amount, net_tokens
 from costtrack.models import ResourceUsage
 from costtrack.pricing.price import price_event
 from costtrack.pricing.ratebook import RateBook, current_ratebook, forget_rates
@@ -86,15 +84,18 @@ def repricings(
     last_id = 0
     while chunk := list(rows.filter(id__gt=last_id).order_by("id")[:CHUNK]):
         last_id = chunk[-1].id
-        corrections = _corrections_of(chunk, alias)
+        corrections = corrections_of(chunk, using=alias)
         for row in chunk:
             found = _repricing(row, corrections.get(row.id, []), book, looked_at)
             if found is not None:
                 yield found
 
 
-def apply_repricing(repricing: Repricing, *, reason: str, using: str | None = None) -> ResourceUsage:
-    """Book the difference as an adjustment; the new row. Raises InvalidCorrection if anything changed meanwhile."""
+def apply_repricing(repricing: Repricing, *, reason: str, author: str = "", using: str | None = None) -> ResourceUsage:
+    """Book the difference as an adjustment; the new row. Raises InvalidCorrection if anything changed meanwhile.
+
+    `author`, who decided it, stands in the row's metadata.
+    """
     try:
         return price_again(
             repricing.usage_id,
@@ -103,6 +104,7 @@ def apply_repricing(repricing: Repricing, *, reason: str, using: str | None = No
             rate_id=repricing.rate_id,
             book=current_ratebook(using=using),
             reason=reason,
+            author=author,
             using=using,
         )
     except StaleRates:
@@ -110,37 +112,21 @@ def apply_repricing(repricing: Repricing, *, reason: str, using: str | None = No
         raise InvalidCorrection("The rates changed meanwhile; look at the differences again.") from None
 
 
-def _corrections_of(rows: list[ResourceUsage], alias: str) -> dict[int, list[ResourceUsage]]:
-    corrections: dict[int, list[ResourceUsage]] = {}
-    found: QuerySet[ResourceUsage] = ResourceUsage.objects.using(alias).filter(
-        organization_id__in={row.organization_id for row in rows},
-        day__in={row.day for row in rows},
-        corrects_id__in=[row.id for row in rows],
-    )
-    for row in found:
-        if row.corrects_id is not None:
-            corrections.setdefault(row.corrects_id, []).append(row)
-    return corrections
-
-
 def _repricing(
     row: ResourceUsage, corrections: list[ResourceUsage], book: RateBook, looked_at: LookedAt
 ) -> Repricing | None:
     looked_at.usages += 1
-    if any(one.kind == UsageKind.VOID or one.cost_source == CostSource.REPORTED for one in corrections):
+    if is_void(corrections) or any(one.cost_source == CostSource.REPORTED for one in corrections):
         return None
-    counts = {name: sum(getattr(one, name) for one in (row, *corrections)) for name in TOKEN_FIELDS}
-    amount = sum((decimal_from_database(one.amount) for one in (row, *corrections)), Decimal(0))
-    try:
-        tokens = TokenUsage(**counts)
-    except InvalidUsage:
+    tokens = net_tokens([row, *corrections])
+    if tokens is None:
         return None  # corrections left parts above their whole: nothing that could be priced
     event = UsageEvent(
         idempotency_key="",
         occurred_at=row.occurred_at,
         attribution=Attribution(),
         resource_type=row.resource_type,
-        amount=amount,
+        amount=net_amount([row, *corrections]),
         tokens=tokens,
         provider=row.provider,
         gateway=row.gateway,

@@ -10,7 +10,9 @@ from costtrack.models.jobs import JobRun
 from costtrack.models.keys import AgentKey
 from costtrack.models.leases import BudgetLease
 from costtrack.models.ledger import ResourceUsage, UsageKey
+from costtrack.models.plans import CostPlan, PlannedWorkflow
 from costtrack.models.rates import Rate, RateTier
+from costtrack.models.runs import RunStatus, RunWorkflow, UsageRun
 from costtrack.models.severity import Severity
 from costtrack.models.summaries import DailyCostSummary
 from costtrack.models.tenancy import Agent, Membership, Organization, OrganizationZone, Project
@@ -28,6 +30,7 @@ __all__ = [
     "BudgetCounter",
     "BudgetLease",
     "BudgetThreshold",
+    "CostPlan",
     "DailyCostSummary",
     "Hold",
     "Installation",
@@ -35,12 +38,16 @@ __all__ = [
     "Membership",
     "Organization",
     "OrganizationZone",
+    "PlannedWorkflow",
     "Project",
     "Rate",
     "RateTier",
     "ReportDelivery",
     "ResourceUsage",
+    "RunStatus",
+    "RunWorkflow",
     "Severity",
     "UsageDelivery",
     "UsageKey",
+    "UsageRun",
 ]

@@ -23,6 +23,13 @@ class AlertChannel(models.Model):
         APPRISE = "apprise", _("Slack, Teams, PagerDuty and 100 more, by apprise")
         HANDLER = "handler", _("a function of the site")
 
+    class ReportPeriod(models.TextChoices):
+        """What a report is about; it is sent when that is over."""
+
+        DAILY = "daily", _("each day")
+        WEEKLY = "weekly", _("each week, from Monday")
+        MONTHLY = "monthly", _("each calendar month")
+
     organization = models.ForeignKey(
         Organization,
         on_delete=models.CASCADE,
@@ -48,7 +55,10 @@ class AlertChannel(models.Model):
     )
     min_severity = models.CharField(max_length=8, choices=Severity.choices, default=Severity.INFO)
     sends_alerts = models.BooleanField(default=True)
-    sends_reports = models.BooleanField(default=False, help_text=_("The daily report; e-mail only."))
+    sends_reports = models.BooleanField(default=False, help_text=_("Cost reports; e-mail only."))
+    report_period = models.CharField(
+        max_length=7, choices=ReportPeriod.choices, default=ReportPeriod.DAILY, help_text=_("What a report is about.")
+    )
     sends_usage = models.BooleanField(default=False, help_text=_("Each recorded event, in batches; webhooks only."))
     is_active = models.BooleanField(default=True)
     last_sent_at = models.DateTimeField(null=True, blank=True)

@@ -66,8 +66,8 @@ class ReportDelivery(Delivery):
     """A report of an organization on its way to one channel."""
 
     organization = models.ForeignKey(Organization, on_delete=models.CASCADE, related_name="+")
-    report = models.CharField(max_length=10, help_text=_("daily"))
-    day = models.DateField(help_text=_("The organization's local date that it is about."))
+    report = models.CharField(max_length=10, help_text=_("daily, weekly or monthly"))
+    day = models.DateField(help_text=_("The first of the organization's local dates that it is about."))
 
     class Meta:
         """Each report once to each channel."""

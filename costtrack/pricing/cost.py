@@ -124,6 +124,23 @@ def cost_of_tokens(tokens: TokenUsage, rate: PricedRate) -> CostBreakdown | None
     )
 
 
+def cost_of_calls(
+    tokens: TokenUsage, rate: PricedRate, *, input_tokens_of_one: int, paying_calls: int
+) -> Decimal | None:
+    """The exact cost of several calls whose `tokens` are summed up; None where a class with tokens has no price.
+
+    The calls are alike: `input_tokens_of_one` of any of them says which long-context prices hold for all. Only
+    `paying_calls` pay what the rate has per call.
+    """
+    for band in rate.bands:
+        if input_tokens_of_one > band.above:
+            break
+    counts = (*_input_counts(tokens), *_output_counts(tokens))
+    if rate.is_withdrawn or any(counts[index] for index in band.missing):
+        return None
+    return _usd(sum(map(mul, counts, (*band.input_picos, *band.output_picos))) + rate.request_picos * paying_calls)
+
+
 def cost_of_amount(amount: Decimal, rate: PricedRate) -> Decimal | None:
     """The cost of an amount of another resource, rounded to 12 decimals; None where the rate has no unit price.
 

@@ -52,9 +52,9 @@ def create_own_rate(
     alias = using or settings.database
     rate = Rate(organization=organization, **fields)
     rows = [RateTier(rate=rate, **tier) for tier in tiers]
-    _check(rate, rows)
+    check_rate(rate, rows)
     rate.provider, rate.model = rate_names(rate.provider, rate.model)
-    return _stored(rate, rows, using=alias)
+    return store_rate(rate, rows, using=alias)
 
 
 def end_own_rate(rate: Rate, *, ends_at: datetime, using: str | None = None) -> Rate:
@@ -81,7 +81,7 @@ def end_own_rate(rate: Rate, *, ends_at: datetime, using: str | None = None) -> 
             at = follower.effective_from.isoformat()
             raise RateConflict(f"Rate {current.pk} ends by then already: rate {follower.pk} follows it from {at} on.")
         key = {name: getattr(current, name) for name in (*KEY_FIELDS, "organization_id", "aliases", "source")}
-        return _stored(Rate(effective_from=ends_at, **key), (), using=alias)
+        return store_rate(Rate(effective_from=ends_at, **key), (), using=alias)
 
 
 def delete_own_rate(rate: Rate, *, using: str | None = None) -> None:
@@ -114,7 +114,8 @@ def _of_key(rate: Rate, *, using: str) -> QuerySet[Rate]:
     return Rate.objects.using(using).filter(**key)
 
 
-def _stored(rate: Rate, tiers: Sequence[RateTier], *, using: str) -> Rate:
+def store_rate(rate: Rate, tiers: Sequence[RateTier], *, using: str) -> Rate:
+    """Save a new rate with its tiers; RateConflict if there is one of the same key and beginning."""
     try:
         with transaction.atomic(using=using):
             rate.save(using=using, force_insert=True)
@@ -131,7 +132,7 @@ def _stored(rate: Rate, tiers: Sequence[RateTier], *, using: str) -> Rate:
     return rate
 
 
-def _check(rate: Rate, tiers: Sequence[RateTier]) -> None:
+def check_rate(rate: Rate, tiers: Sequence[RateTier]) -> None:
     """Raise ValidationError with all that is wrong, by field; afterwards values have the columns' types."""
     problems: Problems = {}
     _clean(rate, problems, prices=(*PRICE_FIELDS, *OTHER_PRICES), exclude=["organization"])

@@ -80,6 +80,20 @@ class RateBook:
                     return None
         return None
 
+    def rates_for(
+        self,
+        *,
+        model: str,
+        provider: str = "",
+        gateway: str = "",
+        organization_id: int | None = None,
+        resource_type: str = LLM_TOKENS,
+        service_tier: str = ServiceTier.STANDARD,
+    ) -> tuple[PricedRate, ...]:
+        """Every rate that `find` may answer with for such a call, whenever it is made."""
+        answer = self._look_up((organization_id, provider, gateway, model, service_tier, resource_type))
+        return tuple(rate for series, _ in answer.series for rate in series.rates())
+
     def _look_up(self, question: _Question) -> _Answer:
         organization_id, provider, gateway, model, service_tier, resource_type = question
         ref = canonical_model(model, provider, gateway)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime, time
 
 from costtrack.pricing.priced_rate import PricedRate
@@ -23,6 +23,12 @@ class RateSeries:
         self._rates = by_window.pop((time.min, time.min), [])
         self._starts = [rate.effective_from for rate in self._rates]
         self._windows = [(*window, own, [rate.effective_from for rate in own]) for window, own in by_window.items()]
+
+    def rates(self) -> Iterator[PricedRate]:
+        """All of them, those of daily windows last."""
+        yield from self._rates
+        for *_, own, _ in self._windows:
+            yield from own
 
     @property
     def is_ended(self) -> bool:

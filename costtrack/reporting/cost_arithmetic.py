@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
+from types import MappingProxyType
 from typing import NamedTuple
 
 from django.db.models import TextChoices
@@ -17,6 +19,8 @@ from costtrack.models import ResourceUsage
 from costtrack.pricing.cost import CostLine, cost_of_amount, cost_of_tokens
 from costtrack.pricing.priced_rate import PricedRate
 from costtrack.pricing.stored_rates import stored_rates
+
+NOT_READ: Mapping[int | None, PricedRate] = MappingProxyType({})
 
 
 class NoArithmetic(TextChoices):
@@ -57,14 +61,24 @@ class CostArithmetic:
     total_usd: Decimal
 
 
-def cost_arithmetic(usage: ResourceUsage) -> CostArithmetic | NoArithmetic:
-    """How the row's `cost_usd` came about, or why it did otherwise (at most two queries)."""
+def cost_arithmetic(
+    usage: ResourceUsage, *, rates: Mapping[int | None, PricedRate] = NOT_READ
+) -> CostArithmetic | NoArithmetic:
+    """How the row's `cost_usd` came about, or why it did otherwise (at most two queries, none if `rates` has its)."""
     if reason := _reason(usage):
         return reason
     if usage.rate_id is None:
         return NoArithmetic.NO_RATE
-    rate = next(stored_rates(using=usage._state.db or settings.database, id=usage.rate_id))
+    rate = rates.get(usage.rate_id)
+    if rate is None:
+        rate = next(stored_rates(using=usage._state.db or settings.database, id=usage.rate_id))
     return _of_tokens(_tokens(usage), rate) if _is_llm(usage) else _of_units(usage, rate)
+
+
+def rates_of(usages: Iterable[ResourceUsage]) -> Mapping[int | None, PricedRate]:
+    """By id the rates that priced these rows, for `cost_arithmetic` of all of them (two queries)."""
+    ids = {usage.rate_id for usage in usages} - {None}
+    return {rate.id: rate for rate in stored_rates(using=settings.database, id__in=ids)} if ids else NOT_READ
 
 
 def _reason(usage: ResourceUsage) -> NoArithmetic | None:

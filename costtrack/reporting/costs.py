@@ -84,6 +84,7 @@ def costs_by(
     days: DayRange,
     *,
     organizations: Collection[Organization] | None = None,
+    owner: Project | Agent | None = None,
     limit: int | None = None,
 ) -> tuple[CostLine, ...]:
     """One line per value of a dimension (a key of DIMENSIONS), dearest first, equal ones by name; days in order.
@@ -97,7 +98,8 @@ def costs_by(
     column = DIMENSIONS[dimension]
     grain = PROJECT if column in PROJECT_DIMENSIONS else AGENT
     value: Combinable = SHOWN_MODEL if dimension == "model" else F(column)
-    rows = summaries_of(days, organizations=organizations, grain=grain).values(value=value).annotate(**summary_sums())
+    summaries = summaries_of(days, organizations=organizations, owner=owner, grain=grain)
+    rows = summaries.values(value=value).annotate(**summary_sums())
     order = ("value",) if dimension == "day" else (F("sum_cost_usd").desc(nulls_last=True), "value")
     found = list(rows.order_by(*order)[:limit])
     names = _names(dimension, {row["value"] for row in found})
@@ -121,10 +123,14 @@ def trend(
 
 
 def top_agents(
-    days: DayRange, *, limit: int = 10, organizations: Collection[Organization] | None = None
+    days: DayRange,
+    *,
+    limit: int = 10,
+    organizations: Collection[Organization] | None = None,
+    owner: Project | Agent | None = None,
 ) -> tuple[CostLine, ...]:
     """The agents that cost most, named `organization/project/agent`; "" is usage without an agent."""
-    return costs_by("agent", days, organizations=organizations, limit=limit)
+    return costs_by("agent", days, organizations=organizations, owner=owner, limit=limit)
 
 
 def _names(dimension: str, values: set[Any]) -> dict[Any, str]:

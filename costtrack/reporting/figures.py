@@ -149,9 +149,14 @@ def figures_of(names: Sequence[str], sums: Sums) -> Figures:
 
 @lru_cache(maxsize=64)
 def _reader(names: tuple[str, ...], vendor: str) -> Callable[[Iterable[Any]], Sums]:
-    money = _nano_dollars if vendor == "sqlite" else decimal_from_database
+    money = money_reader(vendor)
     readers = [money if name == "amount" or name.endswith("_usd") else _count for name in names]
     return lambda sums: tuple([of(value) for of, value in zip(readers, sums, strict=True)])
+
+
+def money_reader(vendor: str) -> Callable[[Any], Decimal]:
+    """What makes a Decimal of a sum of money, or of units, as a database of that vendor has it."""
+    return _nano_dollars if vendor == "sqlite" else decimal_from_database
 
 
 def _count(value: Any) -> int:
@@ -165,7 +170,7 @@ def _nano_dollars(value: Any) -> Decimal:
 def added(parts: Iterable[Sums], *, names: Sequence[str]) -> Sums:
     """The sums of several, each in the order of these names; 0 of none."""
     with localcontext(EXACT):
-        return tuple(map(sum, zip(*parts, strict=True))) or (0,) * len(names)
+        return tuple(map(sum, zip(*parts, strict=True))) or tuple(getattr(Figures, name) for name in names)
 
 
 def add_up(parts: Iterable[Figures], *, names: Sequence[str] = FIGURES) -> Figures:

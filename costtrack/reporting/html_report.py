@@ -10,6 +10,7 @@ from django.utils.safestring import SafeString
 from costtrack.domain.money import format_usd
 from costtrack.reporting.figures import CostLine
 from costtrack.reporting.report import CostReport
+from costtrack.reporting.section_lines import section_lines
 from costtrack.reporting.wording import one_line, usd_text
 
 CELL = 'style="text-align:right;padding:2px 12px"'
@@ -29,13 +30,20 @@ def html_report(report: CostReport) -> SafeString:
         summary.append(("Unpriced calls, in no total", f"{figures.unpriced_calls:,}"))
     rows = format_html_join("", f'<tr><th style="text-align:left">{{}}</th><td {CELL}>{{}}</td></tr>', summary)
     return format_html(
-        "<h1>{}</h1>{}<h2>Summary</h2><table>{}</table><h2>Cost by Model</h2>{}<h2>Cost by Endpoint</h2>{}",
+        "<h1>{}</h1>{}<h2>Summary</h2><table>{}</table><h2>Cost by Model</h2>{}<h2>Cost by Endpoint</h2>{}{}",
         report.title,
         format_html("<p>Organization: {}</p>", report.organization) if report.organization else "",
         rows,
         _table(report.breakdown.by_model),
         _table(report.breakdown.by_endpoint),
+        format_html_join(
+            "", "<h2>{}</h2><ul>{}</ul>", ((name, _items(texts)) for name, texts in section_lines(report))
+        ),
     )
+
+
+def _items(texts: Sequence[str]) -> SafeString:
+    return format_html_join("", "<li>{}</li>", ((text,) for text in texts))
 
 
 def _table(lines: Sequence[CostLine]) -> SafeString:

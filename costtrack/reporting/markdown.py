@@ -5,14 +5,15 @@ from __future__ import annotations
 from costtrack.domain.money import format_usd
 from costtrack.reporting.figures import CostLine, Figures
 from costtrack.reporting.report import CostReport
-from costtrack.reporting.wording import counted, one_line, usd_text
+from costtrack.reporting.section_lines import cost_line_text, section_lines
+from costtrack.reporting.wording import counted, usd_text
 
 ESCAPES = str.maketrans({character: f"\\{character}" for character in "\\`*[]<>"})
 """A name must not become markup where somebody renders the report; _ inside a word and - are harmless."""
 
 
 def markdown_report(report: CostReport) -> str:
-    """The report with a summary, the costs by model and by endpoint; ends with a newline."""
+    """The report with a summary, the costs by model and by endpoint, and its sections; ends with a newline."""
     whole = report.breakdown
     figures = whole.figures
     lines = [
@@ -32,6 +33,8 @@ def markdown_report(report: CostReport) -> str:
         lines.append(f"- Organization: {report.organization}")
     lines += ["", "## Cost by Model", "", *_list(whole.by_model, with_tokens=True)]
     lines += ["", "## Cost by Endpoint", "", *_list(whole.by_endpoint, with_tokens=False)]
+    for heading, texts in section_lines(report):
+        lines += ["", f"## {heading}", "", *(f"- {text.translate(ESCAPES)}" for text in texts)]
     return "\n".join(lines) + "\n"
 
 
@@ -43,15 +46,5 @@ def _average(figures: Figures) -> str:
 
 
 def _list(lines: tuple[CostLine, ...], *, with_tokens: bool) -> list[str]:
-    return [_line(line, with_tokens=with_tokens) for line in lines] or ["No usage."]
-
-
-def _line(line: CostLine, *, with_tokens: bool) -> str:
-    figures = line.figures
-    details = [counted(figures.calls, "call")]
-    if with_tokens:
-        details.append(counted(figures.total_tokens, "token"))
-    if figures.unpriced_calls and figures.known_cost_usd is not None:
-        details.append(f"{figures.unpriced_calls:,} unpriced")
-    name = one_line(line.name).translate(ESCAPES)
-    return f"- {name}: {usd_text(figures.known_cost_usd)} ({', '.join(details)})"
+    texts = [cost_line_text(line, with_tokens=with_tokens) for line in lines]
+    return [f"- {text.translate(ESCAPES)}" for text in texts] or ["No usage."]

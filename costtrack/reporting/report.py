@@ -10,7 +10,10 @@ from enum import StrEnum
 from costtrack.domain.periods import DayRange, ZoneHistory, day_range, month_range, week_range
 from costtrack.models import Agent, Organization, Project
 from costtrack.reporting.breakdown import Breakdown
+from costtrack.reporting.budget_figures import BudgetStatus
 from costtrack.reporting.costs import breakdown_of
+from costtrack.reporting.figures import CostLine
+from costtrack.reporting.forecast import PeriodForecast
 
 
 class ReportKind(StrEnum):
@@ -24,6 +27,35 @@ class ReportKind(StrEnum):
 
 
 RANGES = {ReportKind.DAILY: day_range, ReportKind.WEEKLY: week_range, ReportKind.MONTHLY: month_range}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReportAlert:
+    """An alert that was raised in the period."""
+
+    raised_at: datetime
+    severity: str
+    message: str
+    state: str
+    """`open`, `acknowledged` or `resolved`, now."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReportSections:
+    """What a whole report tells besides the costs; `full_report` reads it."""
+
+    agents: tuple[CostLine, ...]
+    """The dearest, named `organization/project/agent`; "" is usage without an agent."""
+    budgets: tuple[BudgetStatus, ...]
+    """As they stand now, the nearest to their limits first."""
+    more_budgets: int = 0
+    alerts: tuple[ReportAlert, ...]
+    """The newest first."""
+    more_alerts: int = 0
+    plan_lines: tuple[str, ...] | None
+    """One for each run with a plan that began in the period; None where that is not for the reader's eyes."""
+    forecasts: tuple[PeriodForecast, ...]
+    """Of the report's period and longer ones that hold it, as far as they are under way."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,6 +74,8 @@ class CostReport:
     organization: str
     """A slug; "" means several organizations, or all."""
     breakdown: Breakdown
+    sections: ReportSections | None = None
+    """None: the costs alone."""
 
     @property
     def title(self) -> str:

@@ -38,8 +38,8 @@ def full_report_shape(report: CostReport) -> dict[str, Any]:
         "organization": report.organization or None,
         **report_shape(report),
         "unpriced_calls": report.breakdown.figures.unpriced_calls,
-        "models": _lines_shape("model", report.breakdown.by_model),
-        "endpoints": _lines_shape("endpoint", report.breakdown.by_endpoint),
+        "models": lines_shape("model", report.breakdown.by_model),
+        "endpoints": lines_shape("endpoint", report.breakdown.by_endpoint),
     }
 
 
@@ -123,7 +123,8 @@ def _costs_shape(lines: tuple[CostLine, ...]) -> dict[str, str | None]:
     return {line.name: cost_text(line.figures.known_cost_usd) for line in lines}
 
 
-def _lines_shape(key: str, lines: tuple[CostLine, ...]) -> list[dict[str, Any]]:
+def lines_shape(key: str, lines: tuple[CostLine, ...]) -> list[dict[str, Any]]:
+    """A name, under `key`, and what it cost and used, per line."""
     return [
         {
             key: line.name,

@@ -5,13 +5,14 @@ from __future__ import annotations
 from costtrack.domain.money import format_usd
 from costtrack.reporting.figures import CostLine
 from costtrack.reporting.report import CostReport
+from costtrack.reporting.section_lines import section_lines
 from costtrack.reporting.wording import one_line, usd_text
 
 HEADINGS = ("Cost", "Calls", "Tokens", "Unpriced")
 
 
 def table_report(report: CostReport) -> str:
-    """The report as a title, the totals and two tables; ends with a newline."""
+    """The report as a title, the totals, two tables and its sections; ends with a newline."""
     whole = report.breakdown
     figures = whole.figures
     per_call = "priced call" if figures.unpriced_calls else "call"
@@ -31,6 +32,7 @@ def table_report(report: CostReport) -> str:
         _aligned(_rows("Model", whole.by_model)),
         _aligned(_rows("Endpoint", whole.by_endpoint)),
     ]
+    blocks += [[heading, *texts] for heading, texts in section_lines(report)]
     return "\n\n".join("\n".join(block) for block in blocks) + "\n"
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import unicodedata
 from decimal import Decimal
 
-from costtrack.domain.money import format_usd
+from costtrack.domain.money import decimal_text, format_usd
 
 CENT = Decimal("0.01")
 NO_NAME = "(none)"
@@ -17,6 +17,14 @@ TURNS_TEXT = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u
 def usd_text(value: Decimal | None) -> str:
     """Dollars to the cent: `$38.21`; less than a cent with 6 decimals, so that it is not shown as nothing."""
     return format_usd(value, 6 if value and abs(value) < CENT else 2)
+
+
+def quantity_text(value: Decimal, metric: str) -> str:
+    """An amount in a budget's metric: dollars as $12.50, all else as 12,500."""
+    if metric == "cost_usd":
+        return usd_text(value)
+    whole, dot, decimals = decimal_text(value).partition(".")
+    return f"{int(whole):,}{dot}{decimals}"
 
 
 def counted(number: int, noun: str) -> str:

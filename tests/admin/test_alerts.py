@@ -86,6 +86,7 @@ def test_alerts_of_another_organization_and_of_the_site_are_not_there(acme: Orga
 
 
 CHANNEL = {"name": "mail", "kind": "email", "target": "team@example.org", "secret": "", "min_severity": "info"}
+CHANNEL |= {"report_period": "daily"}
 
 
 def save_channel(client: Client, acme: Organization, **fields: Any) -> Any:

@@ -30,6 +30,7 @@ from costtrack.models import (
     UsageDelivery,
     UsageKey,
 )
+from tests.admin.plan_rows import make_plan_and_run
 from tests.admin.rows import adding, changing, deleting, gpt_4, listing, page, use
 from tests.budgets.asked import hold, make_budget
 from tests.factories import NOON
@@ -38,7 +39,8 @@ pytestmark = pytest.mark.django_db
 
 EDITABLE = ("organization", "project", "agent", "membership", "rate", "budget", "alertchannel")
 OF_ALERTS = ("budgetalert", "alertdelivery", "reportdelivery", "usagedelivery", "jobrun")
-READ_ONLY = ("resourceusage", "dailycostsummary", "budgetcounter", "hold", "agentkey", *OF_ALERTS)
+OF_RUNS = ("costplan", "usagerun")
+READ_ONLY = ("resourceusage", "dailycostsummary", "budgetcounter", "hold", "agentkey", *OF_RUNS, *OF_ALERTS)
 
 
 def rows_of_every_screen(agent: Agent) -> list[object]:
@@ -85,6 +87,7 @@ def rows_of_every_screen(agent: Agent) -> list[object]:
         BudgetCounter.objects.get(),
         Hold.objects.get(),
         create_key(organization=organization, name="robot", can_ingest=True, can_read=True, now=NOON).key,
+        *make_plan_and_run(organization),
     ]
 
 
@@ -109,6 +112,8 @@ def test_every_model_but_the_usage_keys_has_a_screen() -> None:
         "ReportDelivery",
         "UsageDelivery",
         "JobRun",
+        "CostPlan",
+        "UsageRun",
     }
     assert not admin.site.is_registered(UsageKey)
 

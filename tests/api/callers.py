@@ -22,12 +22,15 @@ GET_PATHS = {
     "monthly": "monthly",
     "conversation": "conversation/t1",
     "trend": "trend",
+    "forecast": "forecast",
     "top-conversations": "top-conversations",
     "report-daily": "report/daily",
     "report-weekly": "report/weekly",
     "report-monthly": "report/monthly",
     "entity-type": "entity/job",
     "entity": "entity/job/1",
+    "what-if": "what-if",
+    "recommendations": "recommendations",
     "usage": "usage",
     "usage-record": f"usage/{NO_ROW}",
     "budgets": "budgets",
@@ -37,6 +40,11 @@ GET_PATHS = {
     "budget-changes": f"budgets/{NO_ROW}/changes",
     "alerts": "alerts",
     "alert": f"alerts/{NO_UUID}",
+    "plans": "plans",
+    "plan": f"plans/{NO_ROW}",
+    "runs": "runs",
+    "run": f"runs/{NO_ROW}",
+    "run-variance": f"runs/{NO_ROW}/variance",
     "rates": "rates",
     "rate": f"rates/{NO_ROW}",
     "organizations": "organizations",
@@ -46,18 +54,30 @@ GET_PATHS = {
     "health": "health",
 }
 """By the route's name: a path of it that is answered with GET."""
-OF_NO_ROW = {"usage-record", "alert", "budget", "budget-status", "budget-changes", "rate"}
+OF_NO_ROW = {
+    "usage-record",
+    "alert",
+    "budget",
+    "budget-status",
+    "budget-changes",
+    "plan",
+    "rate",
+    "run",
+    "run-variance",
+}
 """Those of which the path names a row that is not there."""
 OF_ORGANIZATIONS = [path for name, path in GET_PATHS.items() if name not in ("me", "health")]
 """The paths of those that are about organizations."""
 NO_HOLD = NO_UUID
 POST_PATHS = {
     "usage": "usage",
+    "otlp-traces": "otlp/v1/traces",
     "reserve": "reserve",
     "hold-settle": f"holds/{NO_HOLD}/settle",
     "hold-release": f"holds/{NO_HOLD}/release",
     "hold-renew": f"holds/{NO_HOLD}/renew",
     "budgets": "budgets",
+    "plans": "plans",
     "rates": "rates",
     "rate-end": f"rates/{NO_ROW}/end",
     **{f"alert-{action}": f"alerts/{NO_UUID}/{action}" for action in ("acknowledge", "resolve", "reopen", "note")},

@@ -47,6 +47,11 @@ FIELDS_THAT_DEPEND = {
     "ends_at": "it is after the beginning",
     "aliases": "none of them is blank",
     "tiers": "their thresholds differ",
+    "estimated_total_tokens": "the prompt tokens are in it",
+    "estimated_cost_usd": "it is below 1e12, also where it is worked out",
+    "selection": "it has no NUL, and is not too deep",
+    "filters": "the same",
+    "workflows": "each is there once",
     "window_start": "it comes with its end",
     "window_end": "it comes with its start",
 }

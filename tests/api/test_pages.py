@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from costtrack.api.pages import Key, chunks_of, page_of
 from costtrack.metering.ledger import record_events
 from costtrack.models import ResourceUsage
+from costtrack.reporting.pages import Key, chunks_of, page_of
 from costtrack.reporting.parameters import InvalidParameter
 from tests.api.callers import ROOT, person
 from tests.factories import make_event, make_organization

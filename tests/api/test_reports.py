@@ -3,6 +3,8 @@ from __future__ import annotations
 import pytest
 from django.test import Client
 
+from costtrack.models import Budget, Organization, Project
+from tests.api.callers import person, robot
 from tests.reporting.booked import book, organization
 
 pytestmark = pytest.mark.django_db
@@ -37,6 +39,46 @@ def test_a_report_is_json_for_those_who_ask(
     assert response["Content-Type"] == "application/json"
     assert list(response.json()) == ["report"]
     assert response.json()["report"].startswith("# Daily Cost Report - 2023-11-16\n")
+
+
+@pytest.mark.parametrize(("question", "headers"), [({}, {"Accept": "text/html"}), ({"format": "html"}, {})])
+def test_a_report_is_html_for_those_who_ask(
+    superuser: Client, question: dict[str, str], headers: dict[str, str]
+) -> None:
+    book(organization(), "38.21", model="<script>")
+    answer = superuser.get("/api/costs/report/weekly", {"target_date": "2023-11-16", **question}, headers=headers)
+    assert answer["Content-Type"] == "text/html; charset=utf-8"
+    html = answer.content.decode()
+    assert html.startswith("<h1>Weekly Cost Report - 2023-11-13</h1><h2>Summary</h2>")
+    assert "&lt;script&gt;" in html
+    assert "<script>" not in html
+
+
+def test_whoever_asks_for_no_format_gets_markdown(superuser: Client) -> None:
+    answer = superuser.get("/api/costs/report/daily", headers={"Accept": "text/plain, */*"})
+    assert answer["Content-Type"] == "text/markdown; charset=utf-8"
+
+
+def test_a_report_ends_with_budgets_alerts_plans_and_the_forecast_of_the_caller_s_own(acme: Organization) -> None:
+    other = organization("globex")
+    for owner in (acme, other):
+        Budget.objects.create(
+            organization=owner, name=f"{owner.slug} budget", limit=1, period="day", enforcement="hard"
+        )
+    mary = person("mary", roles={acme: "viewer"})
+    text = mary.get("/api/costs/report/monthly").content.decode()
+    headings = [line for line in text.splitlines() if line.startswith("## ")]
+    assert headings[3:] == ["## Top Agents", "## Budgets", "## Alerts", "## Plan Variance", "## Forecast"]
+    assert "- acme: acme budget: $0.00 of $1.00 spent (0 %), ok, until " in text
+    assert "globex" not in text
+    key = robot(acme, owner=Project.objects.create(organization=acme, slug="website"))
+    assert "acme budget" not in key.get("/api/costs/report/monthly").content.decode()
+
+
+@pytest.mark.parametrize("style", ["html", "md"])
+def test_an_error_in_any_format_is_a_problem(superuser: Client, style: str) -> None:
+    answer = superuser.get("/api/costs/report/daily", {"target_date": "garbage", "format": style})
+    assert (answer.status_code, answer["Content-Type"]) == (400, "application/problem+json")
 
 
 def test_a_report_s_errors_are_problems_too(superuser: Client) -> None:

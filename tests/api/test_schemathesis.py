@@ -23,6 +23,7 @@ from django.db import connections
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 
+from costtrack import record_plan, usage_run
 from costtrack.metering.ledger import record_events
 from costtrack.models import BudgetAlert, Membership, Organization
 from tests.api.callers import token_of
@@ -34,7 +35,7 @@ HERE = Path(__file__).parent
 SEED = 20261120
 NOT_ENUMERATED = """
 [[operations]] # thousands of requests, some for each field of an event: left to the slow test
-include-operation-id = ["costtrack_send_usage", "costtrack_settle_hold", "costtrack_reserve"]
+include-operation-id = ["costtrack_send_usage", "costtrack_settle_hold", "costtrack_reserve", "costtrack_record_plan"]
 phases.coverage.enabled = false
 [[operations]] # they are refused before anything is looked at: left to the run of one who may
 include-operation-id-regex = "costtrack_(create|change|delete|end|acknowledge|resolve|reopen|note_on)_"
@@ -100,6 +101,9 @@ def organization_with_all(slug: str, *, calls: int, first_uuid: int) -> Organiza
     make_budget(organization, "100", period="month", per="thread", enforcement="soft")
     for model in ("mine", "test-model"):
         make_rate(model, organization=organization)
+    plan = record_plan("docs", organization=slug, estimated_calls=2)
+    with usage_run(plan=plan):
+        pass
     now = datetime.now(UTC)
     about = {"organization": slug, "project": "website", "agent": "writer", "entity_type": "job", "endpoint": "chat"}
     events = [

@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 import time_machine
 
-from costtrack.api import usage_pages
 from costtrack.metering.corrections import void_usage
 from costtrack.metering.ledger import record_events
 from costtrack.models import Organization, ResourceUsage
+from costtrack.reporting import usage_pages
 from costtrack.reporting.usage_columns import USAGE_COLUMNS
 from tests.api.callers import ROOT, person, robot
 from tests.api.usage_rows import FULL, all_of, ids, listed

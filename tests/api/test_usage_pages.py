@@ -9,9 +9,9 @@ import pytest
 from django.db import connection
 from django.test import Client
 
-from costtrack.api import usage_pages
 from costtrack.metering.ledger import record_events
 from costtrack.models import Organization
+from costtrack.reporting import usage_pages
 from tests.api.callers import ROOT, person, robot
 from tests.api.usage_rows import all_of, bulk, ids, listed, walked
 from tests.factories import NOON, make_event, make_organization, make_rate

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -74,3 +74,43 @@ def test_who_does_not_ask_for_reports_gets_none() -> None:
     AlertChannel.objects.create(organization=acme, name="alerts", kind="email", target="a@example.org")
     channel(make_organization("resting", is_active=False))
     assert send_daily_reports(now=MORNING).sent == 0
+
+
+def test_a_week_is_mailed_on_monday_and_a_month_on_its_first_once() -> None:
+    make_rate()
+    acme = make_organization()
+    channel(acme, report_period="weekly")
+    with time_machine.travel(NOON, tick=False):  # a Friday
+        record_events([make_event()])
+    saturday, monday = MORNING, MORNING + timedelta(days=2)
+    assert send_daily_reports(now=saturday).sent == 0
+    assert send_daily_reports(now=monday).sent == 1
+    assert send_daily_reports(now=monday + timedelta(days=1)).sent == 0
+    AlertChannel.objects.update(report_period="monthly")
+    assert send_daily_reports(now=datetime(2026, 11, 30, 7, tzinfo=UTC)).sent == 0
+    assert send_daily_reports(now=datetime(2026, 12, 3, 7, tzinfo=UTC)).sent == 1  # two days late
+    assert [message.subject for message in mail.outbox] == [
+        "acme: Weekly Cost Report - 2026-11-16",
+        "acme: Monthly Cost Report - 2026-11",
+    ]
+    assert all("- test-model: $0.004500 (1 call, 1,100 tokens)" in message.body for message in mail.outbox)
+    assert list(ReportDelivery.objects.order_by("day").values_list("report", "day")) == [
+        ("monthly", date(2026, 11, 1)),
+        ("weekly", date(2026, 11, 16)),
+    ]
+
+
+def test_what_was_over_before_there_was_a_channel_is_not_sent() -> None:
+    acme = make_organization()
+    channel(acme, report_period="weekly")  # made on Friday the 20th
+    assert send_daily_reports(now=datetime(2026, 11, 17, 7, tzinfo=UTC)).sent == 0
+
+
+def test_a_mail_has_the_sections_of_a_whole_report() -> None:
+    channel(make_organization())
+    send_daily_reports(now=MORNING)
+    (message,) = mail.outbox
+    html = message.alternatives[0][0]
+    for heading in ("Top Agents", "Budgets", "Alerts", "Plan Variance", "Forecast"):
+        assert f"\n## {heading}\n" in message.body
+        assert f"<h2>{heading}</h2><ul><li>" in html

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import json
-from datetime import date
+from datetime import UTC, date, datetime
 from io import StringIO
 
 import pytest
@@ -9,6 +9,7 @@ import time_machine
 from django.core.management import CommandError, call_command
 from django.db import connection
 
+from costtrack.models import UsageRun
 from tests.reporting.booked import book, organization
 
 pytestmark = pytest.mark.django_db
@@ -45,6 +46,30 @@ def test_days_and_weeks(period: str, title: str, cost: str) -> None:
     text = printed(period, "--date", "2023-11-16")
     assert text.startswith(f"# {title}\n")
     assert f"- Total cost: {cost}\n" in text
+
+
+def test_a_month_under_way_ends_with_the_plan_line_and_the_forecast() -> None:
+    acme = organization()
+    for day in range(2, 16):
+        book(acme, "2", day=date(2023, 11, day))
+    begun = datetime(2023, 11, 3, tzinfo=UTC)
+    UsageRun.objects.create(
+        organization=acme, run_id="r1", name="nightly", run_index=1, plan_id="0123456789ab", started_at=begun
+    )
+    with time_machine.travel("2023-11-16T00:00:00Z", tick=False):
+        *_, plans, blank, plan, between, heading, empty, forecast = printed("monthly").splitlines()
+    assert (plans, blank) == ("## Plan Variance", "")
+    assert plan.startswith("- Plan variance: ")
+    assert (between, heading, empty) == ("", "## Forecast", "")
+    # 14 days of 2, and 15 more from today on.
+    assert forecast.startswith("- Month to 2023-11-30: $58.00 expected ($58.00 to $58.00), $28.00 spent so far (")
+
+
+def test_html_is_a_page_of_the_same() -> None:
+    book(organization(), "38.21")
+    text = printed("daily", "--date", "2023-11-16", "--format", "html")
+    assert text.startswith("<h1>Daily Cost Report - 2023-11-16</h1>")
+    assert text.endswith("</ul>\n")
 
 
 def test_json_is_exact() -> None:

@@ -38,6 +38,8 @@ def test_a_run_meters_reports_and_lets_the_superuser_in_and_a_second_one_changes
     assert re.search(r"^demo-biotech/literature/summarizer +\$", text, re.MULTILINE)
     assert re.search(r"^demo-retail +\$\d+\.\d\d +\d+ ", text, re.MULTILINE)
     assert "calls of house-translate-7b by vllm" in text
+    drift = r"^Plan variance: literature-review #1: \$0\.\d{6} of \$0\.\d{6} planned .*, 5 of 4 calls\.$"
+    assert re.search(drift, text, re.MULTILINE)
     assert "load_rates rates.yaml --organization demo-retail" in text
 
     found = re.search(r"demo-admin, password (\S+) ", text)
@@ -128,6 +130,8 @@ def test_its_budgets_have_figures_and_refuse_nothing() -> None:
         ("high_daily_cost", "soft", "cost_usd"),
         ("critical_daily_cost", "soft", "cost_usd"),
         ("high_weekly_cost", "soft", "cost_usd"),
+        ("Run literature-review #1: cost_usd", "soft", "cost_usd"),
+        ("Run literature-review #1: calls", "soft", "calls"),
     }
     assert all(one.spent > 0 for one in statuses if one.metric == "tokens")
     assert {(one.state, one.held) for one in statuses} == {("ok", Decimal(0)), ("unlimited", Decimal(0))}

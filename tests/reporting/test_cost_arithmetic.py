@@ -10,7 +10,7 @@ import pytest
 from costtrack.metering.corrections import void_usage
 from costtrack.metering.ledger import record_events
 from costtrack.models import ResourceUsage
-from costtrack.reporting.cost_arithmetic import CostArithmetic, NoArithmetic, UnitLine, cost_arithmetic
+from costtrack.reporting.cost_arithmetic import CostArithmetic, NoArithmetic, UnitLine, cost_arithmetic, rates_of
 from tests.factories import make_event, make_organization, make_rate
 from tests.reporting.booked import book
 
@@ -160,3 +160,20 @@ def test_a_correction_is_told_as_one_though_it_names_a_rate() -> None:
     void = void_usage(booked().pk, reason="sent twice")
     assert void.rate_id is not None
     assert cost_arithmetic(void) is NoArithmetic.CORRECTION
+
+
+def test_the_rates_of_many_rows_are_read_at_once(django_assert_num_queries: Any) -> None:
+    acme = make_organization()
+    cheap, dear = make_rate("a", per_million=("1", "2")), make_rate("b", per_million=("10", "20"))
+    rows = [
+        book(acme, cost, model=rate.model, rate=rate, input_tokens=1_000_000)
+        for rate, cost in ((cheap, "1"), (dear, "10"), (cheap, "1"))
+    ]
+    rows.append(book(acme, None, model="c"))
+    with django_assert_num_queries(2):
+        rates = rates_of(rows)
+        found = [cost_arithmetic(row, rates=rates) for row in rows]
+    assert [one.total_usd for one in found if isinstance(one, CostArithmetic)] == [Decimal(1), Decimal(10), Decimal(1)]
+    assert found[3] is NoArithmetic.UNPRICED
+    with django_assert_num_queries(0):
+        assert rates_of(rows[3:]) == {}

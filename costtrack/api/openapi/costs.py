@@ -23,7 +23,7 @@ from costtrack.api.openapi.values import (
     nullable,
     record,
 )
-from costtrack.api.renderers import MarkdownRenderer
+from costtrack.api.renderers import HtmlRenderer, MarkdownRenderer
 
 UNPRICED = Component(
     "UnpricedCalls",
@@ -61,7 +61,7 @@ REPORT = Component("Report", record({"report": about(TEXT, "Markdown.")}))
 
 MARKDOWN_REPORT = Answer(
     about="The report.",
-    content={MarkdownRenderer.media_type: TEXT, JSON: REPORT},
+    content={MarkdownRenderer.media_type: TEXT, JSON: REPORT, HtmlRenderer.media_type: TEXT},
     headers=HEADERS,
 )
 PERIODS = (

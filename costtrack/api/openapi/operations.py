@@ -11,15 +11,35 @@ from costtrack.api.openapi import (
     costs,
     entities,
     events,
+    forecast,
     holds,
     ledger,
+    otlp,
     owners,
+    plans,
     rates,
     summary,
+    what_if,
 )
 from costtrack.api.openapi.described import Operation
 
-SUBJECTS = (summary, costs, entities, ledger, events, holds, budgets, alerts, rates, owners, account)
+SUBJECTS = (
+    summary,
+    costs,
+    forecast,
+    what_if,
+    entities,
+    ledger,
+    events,
+    otlp,
+    holds,
+    budgets,
+    plans,
+    alerts,
+    rates,
+    owners,
+    account,
+)
 OPERATIONS: Mapping[tuple[type, str], Operation] = {
     (one.view, one.method): one for subject in SUBJECTS for one in subject.OPERATIONS
 }

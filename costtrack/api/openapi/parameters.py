@@ -8,7 +8,7 @@ from typing import Any
 from costtrack.api.lists import MAX_PAGE_SIZE, PAGE_SIZE
 from costtrack.api.openapi.described import Component
 from costtrack.api.openapi.values import A_DAY, A_NAME
-from costtrack.api.pages import LONGEST_CURSOR
+from costtrack.reporting.pages import LONGEST_CURSOR
 
 
 def parameter(name: str, schema: Any, text: str, *, place: str = "query") -> dict[str, Any]:

@@ -9,28 +9,36 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils import timezone
 
 from costtrack.management.organizations import organization_named
+from costtrack.reporting.full_report import full_report
+from costtrack.reporting.full_report_shapes import whole_report_shape
+from costtrack.reporting.html_report import html_report
 from costtrack.reporting.markdown import markdown_report
 from costtrack.reporting.parameters import AN_ORGANIZATION, InvalidParameter, parse_day, parse_text
-from costtrack.reporting.report import CostReport, ReportKind, cost_report
-from costtrack.reporting.shapes import full_report_shape
+from costtrack.reporting.report import CostReport, ReportKind
 from costtrack.reporting.table import table_report
 from costtrack.reporting.zones import reporting_zone
 
 
 def json_report(report: CostReport) -> str:
     """The report as JSON; money is decimal strings."""
-    return json.dumps(full_report_shape(report), indent=2, ensure_ascii=False) + "\n"
+    return json.dumps(whole_report_shape(report), indent=2, ensure_ascii=False) + "\n"
 
 
-RENDERERS = {"markdown": markdown_report, "json": json_report, "table": table_report}
+def html_page(report: CostReport) -> str:
+    """The report as HTML, with a line break at its end."""
+    return f"{html_report(report)}\n"
+
+
+RENDERERS = {"markdown": markdown_report, "html": html_page, "json": json_report, "table": table_report}
 
 
 class Command(BaseCommand):
     """Prints the cost report of a period."""
 
     help = (
-        "Prints what a day, a week (from Monday) or a calendar month cost: totals, costs by model and by endpoint, "
-        "the dearest first. Example: manage.py cost_report monthly --date 2023-11-16 --organization acme"
+        "Prints what a day, a week (from Monday) or a calendar month cost: totals, costs by model, by endpoint and by "
+        "agent, the dearest first; budgets, alerts, plans, and where the period will end. "
+        "Example: manage.py cost_report monthly --date 2023-11-16 --organization acme"
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -52,7 +60,7 @@ class Command(BaseCommand):
             "--format",
             choices=list(RENDERERS),
             default="markdown",
-            help="markdown (default), table for a terminal, or json with exact decimal strings",
+            help="markdown (default), html, table for a terminal, or json with exact decimal strings",
         )
 
     def handle(self, **options: Any) -> None:
@@ -66,10 +74,12 @@ class Command(BaseCommand):
             raise CommandError(str(error)) from None
         organization = None if slug is None else organization_named(slug)
         zone = reporting_zone(organization)
-        report = cost_report(
+        now = timezone.now()
+        report = full_report(
             ReportKind(options["period"]),
-            zone.day_of(timezone.now()) if day is None else day,
+            zone.day_of(now) if day is None else day,
             zone=zone,
+            now=now,
             organization=organization,
         )
         self.stdout.write(RENDERERS[options["format"]](report), ending="")

@@ -31,6 +31,7 @@ from costtrack.management.demo.figures import (
 from costtrack.management.demo.flush import flush_demo
 from costtrack.management.demo.next_steps import manage_command, next_steps, unpriced_advice
 from costtrack.management.demo.other_data import existing_tables, other_data
+from costtrack.management.demo.plan import demo_variance_lines
 from costtrack.management.demo.run import DemoFailed, run_demo
 from costtrack.management.demo.traffic import days_until
 from costtrack.management.demo.world import demo_organizations, is_unfinished
@@ -126,6 +127,8 @@ class Command(BaseCommand):
             f"{figures.whole.errors:,} of them failed."
         )
         say(f"Folded {folded:,} sums, and verified: the summaries equal the ledger, on every day.")
+        for line in demo_variance_lines():
+            say(line)
         alerts = count_alerts(using=alias)
         say(f"Raised {counted(alerts, 'alert')}, which wait for their channels; see Budget alerts in the admin.")
         password = create_demo_admin()

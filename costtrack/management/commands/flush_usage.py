@@ -9,10 +9,12 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 from django.db import Error as DatabaseError
+from django.utils import timezone
 
 from costtrack.conf import settings
 from costtrack.exceptions import CostTrackError
 from costtrack.jobs.runs import job_run
+from costtrack.metering.runs.upkeep import tidy_runs
 from costtrack.metering.spool.directory import SpoolUnusable, spool_directory
 from costtrack.metering.spool.header import address_of
 from costtrack.metering.spool.installation import known_installation_uuid
@@ -55,6 +57,7 @@ class Command(BaseCommand):
         try:
             with job_run("flush_usage"):
                 booked = book_leftovers(self._progress(options))
+                tidy_runs(now=timezone.now())
             retried = retry_dead_letters() if options["retry_dead_letters"] else None
             state = spool_state(
                 spool_directory(),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import getpass
 import json
 from datetime import timedelta
 from decimal import Decimal
@@ -27,8 +28,9 @@ class Command(BaseCommand):
     help = (
         "Shows which usage of the days --from to --to would cost something else by the rates known now, per model, "
         "and the difference. Nothing changes unless --apply --reason TEXT is given: then each difference is booked as "
-        "an adjustment on the usage's own day. Costs that a provider reported are never touched. Typical use: a "
-        "rate arrived for usage that was unpriced (--unpriced-only)."
+        "an adjustment on the usage's own day, with its author. Costs that a provider reported are never touched. "
+        "Typical use: a rate arrived for usage that was unpriced (--unpriced-only), or a rate was wrong and has been "
+        "corrected (manage.py correct_rate)."
     )
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
@@ -38,8 +40,11 @@ class Command(BaseCommand):
         parser.add_argument("--organization", metavar="SLUG", help="only this organization")
         parser.add_argument("--model", default="", help="only this model, as the ledger names it")
         parser.add_argument("--unpriced-only", action="store_true", help="only usage that has no cost yet")
-        parser.add_argument("--apply", action="store_true", help="book the differences")
+        either = parser.add_mutually_exclusive_group()
+        either.add_argument("--dry-run", action="store_true", help="only show the differences (the default)")
+        either.add_argument("--apply", action="store_true", help="book the differences")
         parser.add_argument("--reason", default="", help="why, and who asked for it; stored with every adjustment")
+        parser.add_argument("--author", default="", help="who books them (default: the system's user); stored, too")
         parser.add_argument("--json", action="store_true", help="print one JSON object")
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -48,6 +53,7 @@ class Command(BaseCommand):
             raise CommandError(f"--to {options['last']} lies before --from {options['first']}.")
         if options["apply"] and not options["reason"].strip():
             raise CommandError("--apply needs --reason TEXT: it is stored with every adjustment.")
+        author = (options["author"].strip() or _system_user()) if options["apply"] else ""
         looked_at = LookedAt()
         found = repricings(
             looked_at=looked_at,
@@ -63,7 +69,7 @@ class Command(BaseCommand):
             _add(per_model, repricing)
             if options["apply"]:
                 try:
-                    apply_repricing(repricing, reason=options["reason"])
+                    apply_repricing(repricing, reason=options["reason"], author=author)
                     applied += 1
                 except InvalidCorrection as error:
                     skipped += 1
@@ -100,6 +106,13 @@ class Command(BaseCommand):
             known = Organization.objects.using(settings.database).values_list("slug", flat=True)[:20]
             raise CommandError(f"There is no organization {slug!r}. Known: {', '.join(known) or 'none'}.")
         return found
+
+
+def _system_user() -> str:
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError):  # of a container's user without a name; before Python 3.13 a KeyError
+        raise CommandError("--apply needs --author NAME: this system's user has no name.") from None
 
 
 def _add(per_model: PerModel, repricing: Repricing) -> None:

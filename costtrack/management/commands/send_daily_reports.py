@@ -1,4 +1,4 @@
-"""`manage.py send_daily_reports`: mail each organization's yesterday, in its own morning."""
+"""`manage.py send_daily_reports`: mail each organization's yesterday, week or month, in its own morning."""
 
 from __future__ import annotations
 
@@ -13,11 +13,12 @@ from costtrack.jobs.reports import send_daily_reports
 
 
 class Command(BaseCommand):
-    """Sends the daily reports that are due, each once. Run it every hour."""
+    """Sends the reports that are due, each once. Run it every hour."""
 
     help = (
-        "Mails the cost report of yesterday to every channel that sends reports, after six in the morning of its "
-        "organization's time zone, each once; days that were missed are sent late, up to three. Run it every hour."
+        "Mails the cost report of yesterday, last week or last month to every channel that sends reports, as it asks "
+        "for, after six in the morning of its organization's time zone, each once; what was missed is sent up to three "
+        "days late. Run it every hour."
     )
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:

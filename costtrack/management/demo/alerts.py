@@ -27,7 +27,7 @@ def create_alert_rules(*, using: str) -> None:
     for organization in demo_organizations(using=using):
         _create_channel(organization, using=using)
         load_default_rules(organization, using=using)
-        for budget in Budget.objects.using(using).filter(organization=organization, limit__isnull=False):
+        for budget in Budget.objects.using(using).filter(organization=organization, limit__isnull=False, run=""):
             for level, basis, severity in LEVELS:
                 budget.thresholds.create(level=level, basis=basis, severity=severity, cooldown_minutes=60)
             if budget.period == "day" and not budget.per:  # one that its days reach

@@ -9,7 +9,18 @@ from django.db import connections
 from costtrack.aggregation.lock import exclusive_summaries
 from costtrack.management.demo.admin_user import demo_admins
 from costtrack.management.demo.world import demo_organizations
-from costtrack.models import Agent, Budget, DailyCostSummary, Hold, Project, Rate, ResourceUsage, UsageKey
+from costtrack.models import (
+    Agent,
+    Budget,
+    CostPlan,
+    DailyCostSummary,
+    Hold,
+    Project,
+    Rate,
+    ResourceUsage,
+    UsageKey,
+    UsageRun,
+)
 from costtrack.pricing.ratebook import forget_rates
 
 
@@ -34,6 +45,8 @@ def flush_demo(*, using: str) -> FlushReport:
         Rate.objects.using(using).filter(organization__in=ids).delete()
         Hold.objects.using(using).filter(organization__in=ids).delete()
         Budget.objects.using(using).filter(organization__in=ids).delete()  # with counters, thresholds and history
+        UsageRun.objects.using(using).filter(organization__in=ids).delete()
+        CostPlan.objects.using(using).filter(organization__in=ids).delete()
         Agent.objects.using(using).filter(project__organization__in=ids).delete()
         Project.objects.using(using).filter(organization__in=ids).delete()
         organizations.filter(id__in=ids).delete()

@@ -13,6 +13,7 @@ from costtrack.exceptions import CostTrackError
 from costtrack.management.demo.alerts import create_alert_rules, raise_demo_alerts
 from costtrack.management.demo.flush import flush_demo
 from costtrack.management.demo.live import call_live
+from costtrack.management.demo.plan import plan_and_run
 from costtrack.management.demo.traffic import play
 from costtrack.management.demo.world import create_organizations, finish_organizations
 from costtrack.metering.flushing import flush
@@ -43,6 +44,7 @@ def run_demo(
             create_organizations(using=using)
         play(days, seed=seed, now=now, using=using, on_day=on_day)
         call_live(seed)
+        plan_and_run(seed)
         if not flush(FLUSH_SECONDS):
             raise DemoFailed(
                 "The database did not take all calls in two minutes; `manage.py costtrack_doctor` says why."

@@ -12,9 +12,9 @@ from collections.abc import Sequence
 from django.db import connections
 from django.db.models import OuterRef, QuerySet, Subquery
 
-from costtrack.api.pages import Key, Place, rows_after
 from costtrack.conf import settings
 from costtrack.models import Organization, ResourceUsage
+from costtrack.reporting.pages import Key, Place, rows_after
 
 NEWEST_FIRST = Key(("day", "id"))
 """By day, and within a day as they were recorded. Unique, and the end of the ledger's own key."""

@@ -1,0 +1,1 @@
+"""Recording plans: the only writer of CostPlan and PlannedWorkflow."""

@@ -1,0 +1,1 @@
+"""Runs of usage: the only writer of UsageRun and RunWorkflow."""

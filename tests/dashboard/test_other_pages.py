@@ -1,0 +1,135 @@
+"""Rates without a price, savings, one's own usage, health."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime
+from decimal import Decimal
+
+import pytest
+from django.contrib.auth import get_user_model
+from django.test import Client
+
+from costtrack.access.keys import create_key
+from costtrack.dashboard import recommendations
+from costtrack.models import JobRun, Organization
+from costtrack.reporting.recommendations import Confidence, Recommendation, RecommendationKind
+from tests.dashboard.everything import world
+from tests.dashboard.reading import opened, tile
+from tests.reporting.booked import agent, book
+
+pytestmark = pytest.mark.django_db
+
+NOON = datetime(2023, 11, 16, 12, tzinfo=UTC)
+
+
+def test_models_without_a_rate_are_listed_with_the_most_calls_first(
+    superuser: Client, viewer: Client, acme: Organization
+) -> None:
+    book(acme, "1")
+    book(acme, None, model="rare", provider="vllm", day=date(2023, 10, 3))
+    for _ in range(2):
+        book(acme, None, model="often", provider="vllm")
+    page = opened(superuser, "rates/")
+    assert page.by_id("ct-unpriced").text == "3"
+    assert "25.00 %" in page.text  # 1 of 4 has a price
+    assert [row[:5] for row in page.by_id("ct-unpriced-models").rows] == [
+        ["often", "vllm", "llm_tokens", "2", "16 Nov 2023"],
+        ["rare", "vllm", "llm_tokens", "1", "3 Oct 2023"],
+    ]
+    link = page.by_id("ct-unpriced-models").all("a")[0].attributes["href"]
+    assert link == "/admin/costtrack/rate/add/?provider=vllm&model=often&resource_type=llm_tokens"
+    form = superuser.get(link)
+    assert form.status_code == 200
+    assert b'value="often"' in form.content
+    assert opened(viewer, "rates/").by_id("ct-unpriced-models").all("a") == []
+
+
+def test_where_all_has_a_price_that_is_said(viewer: Client, acme: Organization) -> None:
+    book(acme, "1")
+    assert "Every call of the last 90 days has a price." in opened(viewer, "rates/").by_id("ct-empty").text
+
+
+def test_recommendations_are_of_one_organization(superuser: Client, viewer: Client, acme: Organization) -> None:
+    assert "nothing would clearly have cost less" in opened(viewer, "recommendations/").text
+    Organization.objects.create(slug="globex")
+    page = opened(superuser, "recommendations/")
+    links = [link.attributes["href"] for link in page.by_id("ct-live").all("a")]
+    assert links == ["/costs/recommendations/?organization=acme", "/costs/recommendations/?organization=globex"]
+
+
+def test_a_recommendation_tells_its_saving_and_how_it_was_worked_out(
+    viewer: Client, acme: Organization, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[object] = []
+
+    def found(organization: Organization, **days: object) -> list[Recommendation]:
+        asked.extend([organization, days])
+        return [
+            Recommendation(
+                kind=RecommendationKind.BATCH,
+                title="Send them in batches",
+                explanation="10 calls cost $4.00, in batches $2.00.",
+                condition="If nobody waits.",
+                confidence=Confidence.MEDIUM,
+                scope={"organization": "acme", "model": "gpt-4"},
+                calls=10,
+                cost_usd=Decimal(4),
+                saving_usd=Decimal(2),
+            )
+        ]
+
+    monkeypatch.setattr(recommendations, "recommendations", found)
+    text = opened(viewer, "recommendations/").by_id("ct-recommendations").text
+    assert asked == [acme, {"start": date(2023, 10, 18), "end": date(2023, 11, 17)}]
+    assert "Saving $2.00 in 30 days" in text
+    assert "10 calls cost $4.00, in batches $2.00." in text
+    assert "Model gpt-4" in text
+    assert "Cost now $4.00" in text
+
+
+def test_one_s_own_usage_is_what_names_one(viewer: Client, acme: Organization) -> None:
+    vera = get_user_model().objects.get(username="vera")
+    book(acme, "3", user=str(vera.pk), day=date(2023, 11, 10))
+    book(acme, "4", user=str(vera.pk), model="claude", input_tokens=10)
+    book(acme, "50", user=str(vera.pk), day=date(2023, 11, 9))  # the eighth day
+    book(acme, "60", user="somebody else")
+    book(acme, "70")
+    page = opened(viewer, "mine/")
+    assert page.by_id("ct-my-cost").text == "$7.00"
+    days = page.by_id("ct-mine").one("table").rows
+    assert (days[0], days[6], len(days)) == (["10 Nov", "$3.00"], ["16 Nov", "$4.00"], 7)
+    [models] = [one for one in page.all("table") if one.one("caption").text == "Your cost by model"]
+    assert models.rows == [["claude", "$4.00", "1"], ["gpt-4", "$3.00", "1"]]
+
+
+def test_one_s_own_keys_lead_to_what_they_may_use(viewer: Client, acme: Organization) -> None:
+    vera = get_user_model().objects.get(username="vera")
+    bot = agent(acme, "web/bot")
+    for name, owner in (("wide", {}), ("narrow", {"agent": bot})):
+        create_key(organization=acme, name=name, can_ingest=True, can_read=False, now=NOON, created_by=vera, **owner)
+    create_key(organization=acme, name="other", can_ingest=True, can_read=False, now=NOON)
+    table = opened(viewer, "mine/").by_id("ct-keys")
+    assert [(row[0].split()[0], row[1], row[3]) for row in table.rows] == [
+        ("narrow", "active", "acme / web / bot"),
+        ("wide", "active", "acme"),
+    ]
+    hrefs = [link.attributes["href"] for link in table.all("a")]
+    assert hrefs == [f"/costs/agents/{bot.pk}/", "/costs/?organization=acme"]
+
+
+def test_health_tells_what_is_wrong_and_what_to_do(superuser: Client, acme: Organization) -> None:
+    page = opened(superuser, "health/")
+    assert page.has("ct-well")
+    JobRun.objects.create(name="check_budgets", started_at=datetime(2023, 11, 1, tzinfo=UTC), last_error="boom")
+    page = opened(superuser, "health/")
+    assert "The job check_budgets has not ended well ever" in page.by_id("ct-problem-list").text
+    jobs = {row[0].split()[0]: row for row in page.by_id("ct-job-list").rows}
+    assert jobs["check_budgets"][1:] == ["– boom", "manage.py check_budgets"]  # noqa: RUF001
+    assert jobs["aggregate_costs"][1] == "never ran"
+
+
+def test_unpriced_calls_lead_to_the_rates(superuser: Client) -> None:
+    world("acme")
+    page = opened(superuser)
+    assert tile(page, "unpriced").startswith("Unpriced calls 1")
+    assert page.by_id("ct-tile-unpriced").one("a").attributes["href"] == "/costs/rates/?organization=acme"
