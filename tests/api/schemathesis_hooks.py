@@ -30,6 +30,8 @@ REFUSED_FOR = {
     "other resources have an amount": r"amount.*, expected a number: how many",
     "usage is neither old nor of the future": r"occurred_at: got .*, expected (a time at most|a year from)",
     "a number is of ordinary size": r"\w+: got .*, expected a number of ordinary size",
+    "a model has a rate": r"target_model: got .*, expected the id of a model that has a rate",
+    "a provider is that of a model": r"target_\w+: got .*, expected target_model with it",
     "a key is one that is not used up": r".* Give another idempotency_key",
 }
 """Of what fits the schema: what is refused all the same, by the words of the 400."""

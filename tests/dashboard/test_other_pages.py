@@ -6,6 +6,7 @@ from datetime import UTC, date, datetime
 from decimal import Decimal
 
 import pytest
+import time_machine
 from django.contrib.auth import get_user_model
 from django.test import Client
 
@@ -85,6 +86,11 @@ def test_a_recommendation_tells_its_saving_and_how_it_was_worked_out(
     assert "10 calls cost $4.00, in batches $2.00." in text
     assert "Model gpt-4" in text
     assert "Cost now $4.00" in text
+    assert "Worked out on 16 Nov 2023, 12:00; anew each hour." in opened(viewer, "recommendations/").text
+    assert len(asked) == 2  # not again
+    with time_machine.travel("2023-11-16T13:00:01Z", tick=False):
+        opened(viewer, "recommendations/")
+    assert len(asked) == 4
 
 
 def test_one_s_own_usage_is_what_names_one(viewer: Client, acme: Organization) -> None:
