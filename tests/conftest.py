@@ -45,6 +45,14 @@ def no_rates_in_memory() -> Iterator[None]:
 
 
 @pytest.fixture(autouse=True)
+def nothing_cached() -> None:
+    """Forget what another test has left in the cache: its rows had the same ids."""
+    from django.core.cache import cache
+
+    cache.clear()
+
+
+@pytest.fixture(autouse=True)
 def nothing_lost_yet(monkeypatch: pytest.MonkeyPatch) -> None:
     """Count lost events from 0 in each test: one that loses some on purpose makes no other test's health bad."""
     monkeypatch.setattr("costtrack.metering.lost._failures", 0)

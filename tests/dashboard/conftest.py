@@ -7,7 +7,6 @@ from datetime import date
 
 import pytest
 import time_machine
-from django.core.cache import cache
 from django.test import Client
 
 from costtrack.models import Agent, Organization
@@ -19,11 +18,6 @@ from tests.reporting.booked import agent, book, organization
 def noon() -> Iterator[None]:
     with time_machine.travel("2023-11-16T12:00:00Z", tick=False):
         yield
-
-
-@pytest.fixture(autouse=True)
-def nothing_kept() -> None:
-    cache.clear()
 
 
 @pytest.fixture

@@ -193,6 +193,19 @@ def test_it_takes_two_queries_and_one_for_the_zone(acme: Organization) -> None:
     ]
 
 
+def test_the_days_that_are_over_are_not_read_again_within_a_quarter_of_an_hour(acme: Organization) -> None:
+    book_days(acme, "2", days=28)
+    other = organization("globex")
+    book_days(other, "4", days=28, hour=18)  # after noon
+    first, second = month(acme), month(other)
+    with CaptureQueriesContext(connection) as queries:
+        assert (month(acme), month(other)) == (first, second)
+    assert not [query for query in queries.captured_queries if "costtrack_resourceusage" in query["sql"]]
+    with CaptureQueriesContext(connection) as queries:
+        forecast(acme, at=NOON + timedelta(minutes=15))
+    assert [query for query in queries.captured_queries if "costtrack_resourceusage" in query["sql"]]
+
+
 def test_another_period_is_refused(acme: Organization) -> None:
     with pytest.raises(ValueError, match="year"):
         forecast(acme, period="year")
