@@ -22,6 +22,7 @@ from costtrack.access.principals import Person, Right
 from costtrack.access.rows import visible_rows
 from costtrack.conf import settings
 from costtrack.dashboard.addresses import Choice, Here, address
+from costtrack.dashboard.events import has_events
 from costtrack.dashboard.words import instant_words, zone_name
 from costtrack.domain.periods import ZoneHistory
 from costtrack.models import BudgetAlert, Organization
@@ -130,6 +131,7 @@ class Page(View):
             "as_of": self.as_of,
             "is_live": self.is_live,
             "poll_seconds": POLL_SECONDS,
+            "events": self._events(),
             "user_name": self.request.user.get_username(),
         }
 
@@ -221,6 +223,10 @@ class Page(View):
         if row is None:
             raise Http404(f"{rows.model._meta.verbose_name}: there is none of this id that you may look at.")
         return row
+
+    def _events(self) -> str:
+        """Where a stream tells of changes; "" where there is none."""
+        return address("events", organization=self.given.get("organization")) if has_events(self.request) else ""
 
     def _navigation(self) -> list[Choice]:
         slug = self.given.get("organization")

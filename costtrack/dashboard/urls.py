@@ -8,6 +8,7 @@ from costtrack.dashboard import (
     alerts,
     budgets,
     costs,
+    events,
     health,
     mine,
     owner_pages,
@@ -34,5 +35,6 @@ urlpatterns = [
     path("rates/", rates.RatesPage.as_view(), name="rates"),
     path("recommendations/", recommendations.RecommendationsPage.as_view(), name="recommendations"),
     path("mine/", mine.MinePage.as_view(), name="mine"),
+    path("events/", events.events, name="events"),
     path("health/", health.HealthPage.as_view(), name="health"),
 ]

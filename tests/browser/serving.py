@@ -1,4 +1,4 @@
-"""The example site with the demo's data, served by gunicorn on a port of its own, for a browser to look at."""
+"""The example site with the demo's data, served on a port of its own, for a browser to look at."""
 
 from __future__ import annotations
 
@@ -57,8 +57,8 @@ class Site:
 
 
 @contextmanager
-def demo_site(folder: Path, *, database: str = "", days: int = 45) -> Iterator[Site]:
-    """The site while it runs; of `database`, a URL, else of an SQLite file in the folder."""
+def demo_site(folder: Path, *, database: str = "", days: int = 45, is_async: bool = False) -> Iterator[Site]:
+    """The site while it runs, by gunicorn or uvicorn; of `database`, a URL, else of an SQLite file in the folder."""
     environment = {
         **os.environ,
         "DATABASE_URL": database or f"sqlite:///{folder / 'site.sqlite3'}",
@@ -72,10 +72,12 @@ def demo_site(folder: Path, *, database: str = "", days: int = 45) -> Iterator[S
     site = Site(url=f"http://127.0.0.1:{port}", environment=environment)
     site.manage("costtrack_demo", "--days", str(days))
     site.manage("createsuperuser", "--noinput", "--username", USER, "--email", "lead@example.org")
-    log = folder / "log"
+    log, place = folder / "log", ("--host", "127.0.0.1", "--port", str(port))
+    by_gunicorn = ("gunicorn", "tests.browser.wsgi", "--bind", f"127.0.0.1:{port}", "--threads", "4")
+    by_uvicorn = ("uvicorn", "tests.browser.asgi:application", *place, "--timeout-graceful-shutdown", "1")
     with log.open("ab") as output:
         server = subprocess.Popen(
-            [sys.executable, "-m", "gunicorn", "tests.browser.wsgi", "--bind", f"127.0.0.1:{port}", "--threads", "4"],
+            [sys.executable, "-m", *(by_uvicorn if is_async else by_gunicorn)],
             cwd=ROOT,
             env=environment,
             stdin=subprocess.DEVNULL,
@@ -99,7 +101,7 @@ def _wait_for(port: int, server: subprocess.Popen[bytes], log: Path) -> None:
             return
         except OSError:
             if server.poll() is not None or time.monotonic() > deadline:
-                raise AssertionError(f"gunicorn did not start:\n{log.read_text()}") from None
+                raise AssertionError(f"The server did not start:\n{log.read_text()}") from None
             time.sleep(0.1)
 
 

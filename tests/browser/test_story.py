@@ -20,10 +20,10 @@ def token(site: Site) -> str:
     return site.key("--organization", "demo-retail", "--name", "browser")
 
 
-def meter(site: Site, token: str, cost: str) -> None:
+def meter(site: Site, token: str, cost: str, *, project: str = "story") -> None:
     """One call of that cost, as its provider reports it."""
     call = {"provider": "openai", "model": "gpt-4.1", "input_tokens": 10, "output_tokens": 5, "cost_usd": cost}
-    answer = site.post("usage", {**call, "project": "story", "agent": "teller"}, token=token)
+    answer = site.post("usage", {**call, "project": project, "agent": "teller"}, token=token)
     assert answer["accepted"] == 1, answer
 
 
@@ -52,7 +52,7 @@ def test_a_budget_is_made_filled_told_of_and_acknowledged(watched: Watched, toke
 def test_the_alert_comes_and_is_acknowledged(watched: Watched, token: str) -> None:
     site = watched.site
     site.manage("shell", "-c", BUDGET)
-    meter(site, token, "0.9")
+    meter(site, token, "0.9", project="warned")
     page = watched.open("/costs/alerts/?organization=demo-retail")
     alert = page.locator("li.ct-alert", has_text="Teller's day").first
     expect(alert).to_contain_text("90.00 %")
@@ -66,7 +66,7 @@ from decimal import Decimal
 from costtrack.budgets.changes import create_budget
 from costtrack.models import Organization, Project
 retail = Organization.objects.get(slug="demo-retail")
-story, _ = Project.objects.get_or_create(organization=retail, slug="story")
+story, _ = Project.objects.get_or_create(organization=retail, slug="warned")
 budget = create_budget(
     organization=retail, project=story, limit=Decimal(1), is_unlimited=False, period="total", enforcement="soft",
     name="Teller's day",

@@ -1,4 +1,5 @@
-/* Renews the content of an open page: asks with the last ETag, and changes nothing on a 304. Rests while hidden. */
+/* Renews the content of an open page: asks with the last ETag, and changes nothing on a 304. Rests while hidden.
+   Where the server tells of changes (Server-Sent Events), it asks when told, and else only now and then. */
 (() => {
   "use strict";
   const live = document.getElementById("ct-live");
@@ -9,6 +10,7 @@
   let etag = "";
   let timer = 0;
   let asked = null;
+  let events = null;
 
   const isBusy = () => {
     const focused = document.activeElement;
@@ -77,17 +79,38 @@
 
   const wait = () => {
     window.clearTimeout(timer);
-    timer = document.hidden ? 0 : window.setTimeout(renew, seconds * 1000);
+    const isTold = events && events.readyState === EventSource.OPEN;
+    timer = document.hidden ? 0 : window.setTimeout(renew, seconds * (isTold ? 8000 : 1000));
+  };
+
+  const listen = () => {
+    if (!live.dataset.events || events || document.hidden || live.dataset.state === "ended") return;
+    events = new EventSource(live.dataset.events);
+    events.addEventListener("changed", renew);
+    events.addEventListener("ended", () => {
+      live.dataset.state = "ended";
+      silence();
+    });
+    events.addEventListener("open", () => { live.dataset.told = "yes"; });
+  };
+
+  const silence = () => {
+    if (events) events.close();
+    events = null;
+    delete live.dataset.told;
   };
 
   document.addEventListener("visibilitychange", () => {
     if (document.hidden) {
       window.clearTimeout(timer);
       if (asked) asked.abort();
+      silence();
     } else if (live.dataset.state !== "ended") {
       renew();
+      listen();
     }
   });
-  window.addEventListener("pagehide", () => { window.clearTimeout(timer); if (asked) asked.abort(); });
+  window.addEventListener("pagehide", () => { window.clearTimeout(timer); if (asked) asked.abort(); silence(); });
   wait();
+  listen();
 })();
