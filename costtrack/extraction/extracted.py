@@ -20,6 +20,8 @@ class Extracted:
     """As the caller gave it, else what the body proves. An OpenAI-shaped body proves nothing: many servers speak it."""
     response_id: str = ""
     """The provider's own id. Pass it through `trusted_id` before it becomes an idempotency key."""
+    litellm_call_id: str = ""
+    """LiteLLM's id of the call, on objects of its SDK: its callbacks book the same call under it."""
     reported_cost_usd: Decimal | None = None
     """What the provider says it charged, in US dollars, at most 12 decimals."""
     service_tier: str = ""

@@ -84,6 +84,13 @@ def choose_model(*, reported: str, given: str, provider: str) -> str:
     return reported or given
 
 
+def litellm_call_id_of(response: object) -> str:
+    """LiteLLM's id of the call, which the objects of its SDK carry; "" of all others."""
+    if not type(response).__module__.startswith("litellm."):
+        return ""
+    return read_text(read(response, "_hidden_params"), "litellm_call_id")
+
+
 def response_id_of(response: object, body: object) -> str:
     """The provider's id of this response."""
     aws_id = read_text(read(response, "ResponseMetadata"), "RequestId")

@@ -7,7 +7,14 @@ from costtrack.extraction.extracted import Extracted
 from costtrack.extraction.fields import read
 from costtrack.extraction.locate import locate
 from costtrack.extraction.openai_usage import read_total
-from costtrack.extraction.origin import choose_model, finish_reason_of, provider_of, reported_model, response_id_of
+from costtrack.extraction.origin import (
+    choose_model,
+    finish_reason_of,
+    litellm_call_id_of,
+    provider_of,
+    reported_model,
+    response_id_of,
+)
 from costtrack.extraction.reported_cost import reported_cost_of
 from costtrack.extraction.service_tier import service_tier_of
 
@@ -40,6 +47,7 @@ def extract(response: object, *, provider: str = "", model: str = "") -> Extract
         model=chosen_model,
         provider=provider,
         response_id=response_id_of(response, body),
+        litellm_call_id=litellm_call_id_of(response),
         reported_cost_usd=cost,
         service_tier=service_tier_of(body, usage) or (service_tier_of(response, None) if body is not response else ""),
         finish_reason=finish_reason_of(body) or (finish_reason_of(response) if body is not response else ""),

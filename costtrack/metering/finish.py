@@ -168,7 +168,9 @@ def _fields(call: Call, response: ObservedResponse, *, number: int, is_last: boo
         fields["service_tier"] = found.service_tier
     key = text_of("idempotency_key", fields.get("idempotency_key"))
     if not key:
-        fields["idempotency_key"] = trusted_id(found.provider, found.response_id)
+        fields["idempotency_key"] = trusted_id("litellm", found.litellm_call_id) or trusted_id(
+            found.provider, found.response_id
+        )
         fields["key_from_provider"] = True
     elif number > 1:
         fields["idempotency_key"] = f"{key}#{number}"

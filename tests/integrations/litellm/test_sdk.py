@@ -20,6 +20,7 @@ from asgiref.sync import async_to_sync
 from costtrack.integrations.litellm import CostTrackLogger
 from costtrack.metering.context import attribute
 from costtrack.metering.database_thread import wait_for_later
+from costtrack.metering.meter import meter
 from costtrack.models import ResourceUsage
 from tests.factories import make_organization, make_rate
 from tests.integrations.litellm.bodies import chat, chat_stream, failure
@@ -109,6 +110,18 @@ def test_a_call_is_booked_under_litellms_id(wire: Wire, watcher: Watcher) -> Non
     assert row.idempotency_key == f"litellm:{watcher.told[0]['litellm_call_id']}"
     assert row.latency_ms is not None
     assert row.metadata == {"finish_reason": "stop", "call_type": "completion"}
+
+
+def test_a_call_inside_meter_is_charged_once(wire: Wire, watcher: Watcher) -> None:
+    make_rate()
+    wire.gives(chat())
+    with meter("chat", provider="openai") as call:
+        call.observe(ask(wire))
+    [row] = rows(watcher)
+    assert (row.cost_usd, row.idempotency_key) == (
+        Decimal("0.0045"),
+        f"litellm:{watcher.told[0]['litellm_call_id']}",
+    )
 
 
 def test_the_cost_that_litellm_tells_is_reported(wire: Wire, watcher: Watcher) -> None:
