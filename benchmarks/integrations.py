@@ -20,6 +20,7 @@ from statistics import median
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
+from gateway_cases import gateway_cases
 from integration_cases import Case, cases
 from timing import LEAST_PAIRS, MedianCall, Pairs, paired, table
 
@@ -48,12 +49,13 @@ def main() -> int:
 def _run(options: argparse.Namespace) -> int:
     _prepare()
     from costtrack import attribute
+    from costtrack.budgets.known import forget_budgets
     from costtrack.metering import failures, spool
 
     rows, missed = [], []
     try:
         with attribute(organization="acme", project="search", agent="reranker", thread_id="thread-12345"):
-            for case in cases():
+            for case in (*cases(), *gateway_cases()):
                 if options.only in case.name:
                     over_us, row = _measured(case, options.pairs)
                     rows.append(row)
@@ -61,6 +63,7 @@ def _run(options: argparse.Namespace) -> int:
                         missed.append(case.name)
     finally:
         spool.stop(60)
+        forget_budgets(10)
     print(table(("p50 of a call, µs", "bare", "metered", "overhead", "least .. most", f"bar {BAR_US}"), rows))
     if failures():
         print(f"LOST: {failures()} events")
