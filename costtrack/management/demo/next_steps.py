@@ -84,6 +84,11 @@ def _pages(sign_in: str) -> list[tuple[str, str]]:
     pages = (
         ("admin:index", 'path("admin/", admin.site.urls)', sign_in),
         (
+            "costtrack_dashboard:overview",
+            'path("costs/", include("costtrack.dashboard.urls"))',
+            "the dashboard, signed in as there",
+        ),
+        (
             "costtrack_api:daily",
             'path("api/costs/", include("costtrack.api.urls"))',
             "today's costs as JSON, signed in as there",
