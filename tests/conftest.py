@@ -24,6 +24,18 @@ def django_db_modify_db_settings(
             pytest.exit(f"No database, no tests. {failure}", returncode=1)
 
 
+@pytest.fixture(scope="session", autouse=True)
+def quick_flushes() -> Iterator[None]:
+    """Empty only what has rows, between tests with transactions of their own."""
+    from django.db.backends.postgresql.operations import DatabaseOperations
+
+    from tests.flushing import sql_flush
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(DatabaseOperations, "sql_flush", sql_flush)
+        yield
+
+
 @pytest.fixture(scope="session")
 def redis_url() -> Iterator[str]:
     """The URL of a Redis: the one of REDIS_URL, else one started from a wheel."""

@@ -8,7 +8,6 @@ from urllib.parse import urlsplit
 
 from django.apps import AppConfig
 from django.conf import settings as django_settings
-from django.contrib.auth.middleware import AuthenticationMiddleware
 from django.core.checks import CheckMessage, Error, register
 from django.shortcuts import resolve_url
 from django.template import TemplateDoesNotExist
@@ -61,6 +60,9 @@ def _problems() -> Iterator[Error]:
 
 def _has_authentication() -> bool:
     classes = (import_string(path) for path in django_settings.MIDDLEWARE)
+    # Not at the top: it needs django.contrib.auth, and a site that only meters may have none.
+    from django.contrib.auth.middleware import AuthenticationMiddleware
+
     return any(isinstance(one, type) and issubclass(one, AuthenticationMiddleware) for one in classes)
 
 

@@ -11,6 +11,7 @@ import pyarrow.parquet
 from django.test import Client
 from django.urls import reverse
 
+from costtrack import record_plan, usage_run
 from costtrack.api.lists import ListView
 from costtrack.api.urls import urlpatterns
 from costtrack.metering.corrections import void_usage
@@ -43,6 +44,9 @@ def make_scene(organization: Organization) -> dict[str, Any]:
     BudgetAlert.objects.create(
         kind="unpriced", organization=organization, key="unheard-of", severity="warning", message="=1", raised_at=NOON
     )
+    plan = record_plan("=plan", organization=organization.slug, estimated_calls=2)
+    with usage_run(plan=plan, name="=run"):
+        pass
     return {"budget_id": budget.pk}
 
 
