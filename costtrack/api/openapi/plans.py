@@ -12,6 +12,7 @@ from costtrack.api.openapi.ledger import AN_ID
 from costtrack.api.openapi.parameters import parameter
 from costtrack.api.openapi.values import (
     AMOUNT,
+    ANY_TEXT,
     COST,
     COUNT,
     FLAG,
@@ -143,7 +144,7 @@ GIVEN_DATA = about(METADATA, f"At most 8 levels, and {MAX_DATA_BYTES:,} bytes.")
 
 def text_of(model: Any, name: str) -> dict[str, Any]:
     """A text that fits the column, or null."""
-    return {**line(model, name), "type": ["string", "integer", "null"]}
+    return {**line(model, name), **ANY_TEXT}
 
 
 WORKFLOW_FIELDS: dict[str, Any] = {

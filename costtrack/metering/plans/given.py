@@ -83,6 +83,8 @@ def plan_text(longest: int = 200) -> Clean:
         if isinstance(value, bool) or not isinstance(value, str | int):
             raise InvalidUsage(name, value, "a text")
         shown = short(value) if isinstance(value, int) else value
+        if "\x00" in shown:
+            raise InvalidUsage(name, value, "a text without NUL")
         text = clean_text(name, shown, longest + 1)
         if len(text) > longest:
             raise InvalidUsage(name, value, f"a text of at most {longest} characters")

@@ -178,6 +178,8 @@ WRONG: list[tuple[dict[str, Any], str]] = [
     ({"name": ""}, "name"),
     ({"name": True}, "name"),
     ({"name": "x" * 201}, "name"),
+    ({"name": "a\x00b"}, "name"),
+    ({"workflows": [{"workflow_id": "a", "model": "\x00"}]}, "workflows[0].model"),
     ({"estimated_calls": -1}, "estimated_calls"),
     ({"estimated_calls": 1.5}, "estimated_calls"),
     ({"estimated_calls": "many"}, "estimated_calls"),
