@@ -83,7 +83,7 @@ def plan_text(longest: int = 200) -> Clean:
         if isinstance(value, bool) or not isinstance(value, str | int):
             raise InvalidUsage(name, value, "a text")
         shown = short(value) if isinstance(value, int) else value
-        if "\x00" in shown:
+        if "\x00" in str(shown):
             raise InvalidUsage(name, value, "a text without NUL")
         text = clean_text(name, shown, longest + 1)
         if len(text) > longest:

@@ -206,6 +206,14 @@ WRONG: list[tuple[dict[str, Any], str]] = [
 ]
 
 
+@pytest.mark.parametrize(("given", "kept"), [(7, "7"), (7.0, "7"), (2.0**64, "18446744073709551616")])
+def test_a_whole_number_is_a_text_too(acme: Organization, given: Any, kept: str) -> None:
+    record(name=given, workflows=[{"workflow_id": given, "model": given}])
+    plan = CostPlan.objects.get()
+    workflow = plan.workflows.get()
+    assert (plan.name, workflow.workflow_id, workflow.model) == (kept, kept, kept)
+
+
 @pytest.mark.parametrize(("fields", "field"), WRONG)
 def test_what_is_wrong_is_named_and_nothing_is_stored(acme: Organization, fields: dict[str, Any], field: str) -> None:
     with pytest.raises(InvalidUsage) as raised:
