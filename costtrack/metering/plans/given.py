@@ -82,10 +82,11 @@ def plan_text(longest: int = 200) -> Clean:
             value = int(value)
         if isinstance(value, bool) or not isinstance(value, str | int):
             raise InvalidUsage(name, value, "a text")
-        shown = short(value) if isinstance(value, int) else value
-        if "\x00" in str(shown):
+        if isinstance(value, int) and not -(2**63) <= value < 2**64:
+            raise InvalidUsage(name, short(value), "a text, or a whole number of at most 64 bits")
+        if "\x00" in str(value):
             raise InvalidUsage(name, value, "a text without NUL")
-        text = clean_text(name, shown, longest + 1)
+        text = clean_text(name, value, longest + 1)
         if len(text) > longest:
             raise InvalidUsage(name, value, f"a text of at most {longest} characters")
         return text
