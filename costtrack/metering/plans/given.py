@@ -78,7 +78,7 @@ def plan_text(longest: int = 200) -> Clean:
     """A text of at most so many characters, or a whole number as its digits: a longer one could become another."""
 
     def clean(name: str, value: object) -> str:
-        if isinstance(value, float) and value.is_integer():  # to JSON 7.0 is a whole number
+        if isinstance(value, float) and value.is_integer() and abs(value) < 2**53:  # to JSON 7.0 is a whole number
             value = int(value)
         if isinstance(value, bool) or not isinstance(value, str | int):
             raise InvalidUsage(name, value, "a text")
