@@ -51,6 +51,7 @@ FIELDS_THAT_DEPEND = {
     "tiers": "their thresholds differ",
     "estimated_total_tokens": "the prompt tokens are in it",
     "estimated_cost_usd": "it is below 1e12, also where it is worked out",
+    "name": "it is not blank",
     "cost_cap": "it is of ordinary size",
     "cost_per_1k_tokens": "the same",
     "selection": "it has no NUL, and is not too deep",

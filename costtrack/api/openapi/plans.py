@@ -136,8 +136,6 @@ VARIANCE = Component(
     ),
 )
 
-NOT_BLANK = r"^[^\u0000-\u0020\u007f-\u00a0\u1680\u2000-\u202f\u205f-\u206f\u3000][^\u0000-\u001f\u007f-\u00a0]*$"
-"""A text that does not begin with a blank, or with something that is not kept."""
 ESTIMATE = {"type": ["integer", "null"], "minimum": 0, "maximum": LARGEST_COUNT}
 GIVEN_DATA = about(METADATA, f"At most 8 levels, and {MAX_DATA_BYTES:,} bytes.")
 
@@ -147,8 +145,13 @@ def text_of(model: Any, name: str) -> dict[str, Any]:
     return {**line(model, name), **ANY_TEXT}
 
 
+def named(model: Any, name: str) -> dict[str, Any]:
+    """A text that fits the column, and says something: what is not kept of it (blanks around it, controls) is nothing."""
+    return {**line(model, name), "minLength": 1, "pattern": ANY_TEXT["pattern"]}
+
+
 WORKFLOW_FIELDS: dict[str, Any] = {
-    "workflow_id": {**line(PlannedWorkflow, "workflow_id"), "minLength": 1, "pattern": NOT_BLANK},
+    "workflow_id": named(PlannedWorkflow, "workflow_id"),
     "estimated_calls": ESTIMATE,
     "estimated_prompt_tokens": ESTIMATE,
     "prompt_words_estimate": ESTIMATE,
@@ -166,7 +169,7 @@ NEW_WORKFLOW = Component(
     ),
 )
 PLAN_FIELDS: dict[str, Any] = {
-    "name": {**line(CostPlan, "name"), "minLength": 1, "pattern": NOT_BLANK},
+    "name": named(CostPlan, "name"),
     "organization": about({**LINE, "type": ["string", "integer", "null"]}, "Its slug; needed where there are several."),
     "project": about({**LINE, "type": ["string", "integer", "null"], "maxLength": 100}, "Its slug; none: none."),
     "stage": text_of(CostPlan, "stage"),
