@@ -146,7 +146,7 @@ def text_of(model: Any, name: str) -> dict[str, Any]:
 
 
 def named(model: Any, name: str) -> dict[str, Any]:
-    """A text that fits the column, and says something: what is not kept of it (blanks around it, controls) is nothing."""
+    """A text that fits the column, and says something: blanks around it and control characters are not kept."""
     return {**line(model, name), "minLength": 1, "pattern": ANY_TEXT["pattern"]}
 
 
