@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from costtrack.api.openapi.budgets import LINE, LOCATION, line
+from costtrack.api.openapi.budgets import LOCATION, line
 from costtrack.api.openapi.columns import page, row
 from costtrack.api.openapi.described import JSON, Answer, Body, Component, Link, Operation, json_answer
 from costtrack.api.openapi.events import METADATA
@@ -170,8 +170,8 @@ NEW_WORKFLOW = Component(
 )
 PLAN_FIELDS: dict[str, Any] = {
     "name": named(CostPlan, "name"),
-    "organization": about({**LINE, "type": ["string", "integer", "null"]}, "Its slug; needed where there are several."),
-    "project": about({**LINE, "type": ["string", "integer", "null"], "maxLength": 100}, "Its slug; none: none."),
+    "organization": about({**ANY_TEXT, "maxLength": 100}, "Its slug; needed where there are several."),
+    "project": about({**ANY_TEXT, "maxLength": 100}, "Its slug; none: none."),
     "stage": text_of(CostPlan, "stage"),
     "selected_count": ESTIMATE,
     "selection": about(GIVEN_DATA, "What the plan is about, as data of your own."),
