@@ -40,7 +40,6 @@ PATHS = (
     "rates/",
     "recommendations/",
     "mine/",
-    "health/",
 )
 
 
