@@ -29,16 +29,23 @@ def meter_some(folder: Path, name: str, count: int) -> None:
         meter_and_note(f"{name}-{number}", descriptor, way=by_meter if number % 2 else by_record_usage)
 
 
-def child(folder: Path, name: str, *, generation: int) -> None:
-    """Meter, fork a grandchild that meters, and end as uWSGI's or Celery's children do, or as a script does."""
+def child(folder: Path, name: str, *, generation: int, is_booked: bool) -> None:
+    """Meter, fork a grandchild that meters, and end as uWSGI's or Celery's children do, or as a script does.
+
+    The grandchild ends by os._exit, once all of its own is booked, or in the middle of whatever it does.
+    """
     meter_some(folder, name, 20)
     if generation < 2:
         pid = os.fork()
         if pid == 0:
-            child(folder, f"{name}.g", generation=generation + 1)
+            child(folder, f"{name}.g", generation=generation + 1, is_booked=is_booked)
         os.waitpid(pid, 0)
     meter_some(folder, f"{name}.more", 5)
     if generation == 2:
+        if is_booked:
+            import costtrack
+
+            costtrack.flush(30)
         os._exit(0)
     sys.exit(0)
 
@@ -58,6 +65,7 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("folder", type=Path)
     parser.add_argument("--forks", type=int, default=0)
+    parser.add_argument("--booked", action="store_true")
     parser.add_argument("--outlive", action="store_true")
     parser.add_argument("--adopt", action="store_true")
     options = parser.parse_args()
@@ -92,7 +100,7 @@ def main() -> None:
     for number in range(options.forks):
         pid = os.fork()
         if pid == 0:
-            child(folder, f"c{number}", generation=1)
+            child(folder, f"c{number}", generation=1, is_booked=options.booked)
         _, status = os.waitpid(pid, 0)
         assert status == 0, f"child {number} ended with {status}"
     is_over.set()
