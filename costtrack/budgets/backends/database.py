@@ -12,12 +12,15 @@ from django.db import connections, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 from costtrack.budgets.asking import Answer, Ask, Figures, Taking
+from costtrack.budgets.backends.prepared import value_of
 from costtrack.budgets.book import OrganizationBudgets
 from costtrack.budgets.moves import Move, exact, move_counters
 from costtrack.conf import settings
 from costtrack.domain.budget_rules import Enforcement
 from costtrack.domain.money import decimal_from_database
 from costtrack.models import Budget, BudgetCounter, Hold, Organization
+
+RESERVE = "SELECT costtrack_reserve(%s)"
 
 
 class DatabaseBackend:
@@ -121,9 +124,7 @@ def _by_function(
 
 
 def _said_to(asked: Mapping[str, object], connection: BaseDatabaseWrapper) -> dict[str, Any]:
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT costtrack_reserve(%s)", [orjson.dumps(asked).decode()])
-        said: dict[str, Any] = orjson.loads(cursor.fetchone()[0])
+    said: dict[str, Any] = orjson.loads(value_of(connection, RESERVE, orjson.dumps(asked).decode()))
     return said
 
 
