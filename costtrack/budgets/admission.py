@@ -68,7 +68,7 @@ def reserve(
     may_mend = True
     redis_left = REDIS_ATTEMPTS
     for _ in range(MAX_ATTEMPTS):
-        budgets = budgets_of(organization)
+        budgets = budgets_of(organization, using=alias)
         if budgets is None or not budgets.holding:
             return None
         asked_of = budgets

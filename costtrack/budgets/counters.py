@@ -51,9 +51,9 @@ def counters_of(
     """The counters of those `rules` that a usage of these facts at `instant` counts in, in lock order."""
     found = []
     for rule in rules:
-        if rule.matches(facts):
+        subject = rule.counted_as(facts)
+        if subject is not None:
             period = budgets.period(rule.period, instant)
-            subject = rule.subject(facts) or ""
             found.append(CounterOf(CounterKey(rule.lock_rank, rule.id, subject, period.start), rule, period))
     return found
 

@@ -170,9 +170,9 @@ def known_budgets(alias: str) -> KnownBudgets:
     return _known.get(key) or _known.setdefault(key, KnownBudgets(alias))
 
 
-def budgets_of(slug: str) -> OrganizationBudgets | None:
+def budgets_of(slug: str, *, using: str | None = None) -> OrganizationBudgets | None:
     """The budgets of an organization; None if it never had any. No query, but inline: there the caller's own."""
-    alias = settings.database
+    alias = using or settings.database
     if settings.transport != "inline":
         return known_budgets(alias).fresh().get(slug)
     # Nothing is kept: the caller's transaction, with the epochs that it has seen, may yet be rolled back.

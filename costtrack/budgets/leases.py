@@ -36,7 +36,7 @@ _UP = Context(prec=60, rounding=ROUND_CEILING)
 
 def units_of(amount: Decimal, metric: BudgetMetric) -> int:
     """An amount in Redis's units, rounded up: nano-dollars; whole tokens and calls."""
-    return int(amount.scaleb(places_of(metric), context=_UP).to_integral_value(context=_UP))
+    return int(_UP.to_integral_value(_UP.scaleb(amount, places_of(metric))))
 
 
 def amount_of(units: int, metric: BudgetMetric) -> Decimal:
@@ -51,7 +51,11 @@ def metric_of(lease: BudgetLease) -> BudgetMetric:
 
 def places_of(metric: BudgetMetric) -> int:
     """The decimals that its units have."""
-    return 0 if metric in (BudgetMetric.TOKENS, BudgetMetric.CALLS) else _NANO
+    return 0 if metric is BudgetMetric.TOKENS or metric is BudgetMetric.CALLS else _NANO
+
+
+MOST_AMOUNT = {metric: amount_of(MOST_UNITS, metric) for metric in BudgetMetric}
+"""So much of each metric is `MOST_UNITS`."""
 
 
 def give_up_leases(

@@ -26,5 +26,5 @@ class NearLimits:
 
     def has(self, key: CounterKey) -> bool:
         """Whether it was, within the last second."""
-        until = self._until.get(key)
+        until = self._until.get(key) if self._until else None
         return until is not None and time.monotonic() < until

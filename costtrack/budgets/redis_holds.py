@@ -25,6 +25,9 @@ LISTED = 1000
 WAITS = 10
 WAIT_SECONDS = 0.005
 
+MILLISECOND = timedelta(milliseconds=1)
+BEGINNING = datetime.fromtimestamp(0, UTC)
+
 logger = logging.getLogger("costtrack")
 
 
@@ -185,12 +188,12 @@ def tell_epoch(organization_id: int, *, using: str) -> None:
 
 def milliseconds(duration: timedelta) -> int:
     """Whole milliseconds."""
-    return duration // timedelta(milliseconds=1)
+    return duration // MILLISECOND
 
 
 def instant(ms: int) -> datetime:
     """A time of Redis."""
-    return datetime.fromtimestamp(0, UTC) + timedelta(milliseconds=ms)
+    return BEGINNING + timedelta(milliseconds=ms)
 
 
 def _listed(organization_id: int, *, is_expired: bool) -> list[RedisHold]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import StrEnum
 
@@ -115,8 +115,8 @@ class Quantities:
 
     def of(self, metric: BudgetMetric) -> Decimal | None:
         """How much of that metric; None = not known."""
-        value: Decimal | int | None = getattr(self, metric.value)
-        return None if value is None else Decimal(value)
+        value: Decimal | int | None = getattr(self, metric)
+        return value if value is None or isinstance(value, Decimal) else Decimal(value)
 
 
 def is_meant(name: str, wanted: object, fact: object) -> bool:
@@ -149,6 +149,16 @@ class BudgetRule:
     """Of the project in its scope, if known: tells without a query that a call of another one is not meant."""
     agent_slug: str = ""
     """Likewise."""
+    lock_rank: int = field(init=False)
+    """The place in the one order in which counters are locked: the narrowest scope first, the organization last."""
+    refuses_unknown: bool = field(init=False)
+    """Whether a call is refused of which nobody knows what it takes of this budget."""
+
+    def __post_init__(self) -> None:
+        """Work out once what every call asks for."""
+        object.__setattr__(self, "lock_rank", -(len(self.scope) + (self.per is not Per.WHOLE)))
+        refuses = self.is_hard and self.limit is not None and self.on_unpriced is Unpriced.DENY
+        object.__setattr__(self, "refuses_unknown", refuses)
 
     @property
     def holds(self) -> bool:
@@ -160,11 +170,6 @@ class BudgetRule:
         """Whether it may refuse."""
         return self.enforcement is Enforcement.HARD
 
-    @property
-    def refuses_unknown(self) -> bool:
-        """Whether a call is refused of which nobody knows what it takes of this budget."""
-        return self.is_hard and self.limit is not None and self.on_unpriced is Unpriced.DENY
-
     def is_undecided(self, facts: Facts) -> bool:
         """Whether an LLM call may be meant, and does not say so: its model, or who makes that, is not known yet."""
         if facts["resource_type"] != "llm_tokens" or self.subject(facts) is None:
@@ -173,17 +178,21 @@ class BudgetRule:
         rest = [(name, value) for name, value in self.scope if name not in open_names]
         return len(rest) < len(self.scope) and all(is_meant(name, value, facts[name]) for name, value in rest)
 
-    @property
-    def lock_rank(self) -> int:
-        """The place in the one order in which counters are locked: the narrowest scope first, the organization last."""
-        return -(len(self.scope) + (self.per is not Per.WHOLE))
-
     def matches(self, facts: Facts) -> bool:
         """Whether usage of these facts counts. A budget per thread is not about usage without a thread."""
-        return all(is_meant(name, value, facts[name]) for name, value in self.scope) and self.subject(facts) is not None
+        return self.counted_as(facts) is not None
+
+    def counted_as(self, facts: Facts) -> str | None:
+        """The subject that usage of these facts counts for; None where it does not count."""
+        for name, value in self.scope:
+            if not is_meant(name, value, facts[name]):
+                return None
+        return self.subject(facts)
 
     def subject(self, facts: Facts) -> str | None:
         """Which of the budget's counters: "" for the whole scope; None where the usage has no such thing."""
+        if self.per is Per.WHOLE:
+            return ""
         values = [facts[name] for name in SUBJECT_FACTS[self.per]]
         return SEPARATOR.join(map(str, values)) if all(values) else None
 

@@ -11,6 +11,7 @@ import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
+from functools import lru_cache
 
 import orjson
 from django.db import connections
@@ -21,7 +22,7 @@ from costtrack.budgets.backends.redis_scripts import RESERVE
 from costtrack.budgets.book import OrganizationBudgets
 from costtrack.budgets.counters import CounterKey
 from costtrack.budgets.lease_grants import LONGEST, MARGIN, Grants, Need, grant_leases, lease_life
-from costtrack.budgets.leases import MOST_UNITS, rows_of, units_of
+from costtrack.budgets.leases import MOST_AMOUNT, rows_of, units_of
 from costtrack.budgets.redis_holds import instant, milliseconds, take_back_leases
 from costtrack.conf import settings
 from costtrack.domain.budget_rules import Expiry
@@ -40,18 +41,19 @@ def redis_backend(ask: Ask, takings: Sequence[Taking], *, is_unpriced: bool, usi
     That is so inside a transaction, where nothing may be leased; for what is past 2^53 units; for budgets that charge
     for holds that nobody settles; near a limit; and where nothing would be held.
     """
-    server = redis_server()
+    server = redis_server(using)
     if server is None or is_unpriced or ask.ttl > LONGEST or connections[using].in_atomic_block:
         return None
+    holds_something = False
     for counter, amount in takings:
         rule = counter.rule
         if rule.on_expiry is Expiry.CHARGE or rule.limit == 0 or server.near.has(counter.key):
             return None
-        if rule.limit is not None and units_of(max(rule.limit, amount), rule.metric) > MOST_UNITS:
-            return None
-    if not any(_is_asked_for(taking) for taking in takings):
-        return None
-    return RedisBackend(server, using)
+        if rule.limit is not None:
+            if max(rule.limit, amount) > MOST_AMOUNT[rule.metric]:
+                return None
+            holds_something |= amount > 0
+    return RedisBackend(server, using) if holds_something else None
 
 
 class RedisBackend:
@@ -68,7 +70,7 @@ class RedisBackend:
 
         `refused` has no figures: the database has to be asked then, which sees all that is left.
         """
-        asked = [taking for taking in takings if _is_asked_for(taking)]
+        asked = [one for one in takings if one.amount > 0 and one.counter.rule.limit is not None]
         said = self._ask(ask, asked, budgets)
         for _ in range(ATTEMPTS):
             if said.kind != "lacking":
@@ -116,6 +118,7 @@ class RedisBackend:
         """What the script says; `grants` are made known to that `run` first, which is done once at most."""
         units = [units_of(amount, counter.rule.metric) for counter, amount in takings]
         keys = [counter.key for counter, _ in takings]
+        hold_id, about = ask.hold_id.hex, orjson.dumps(ask.about).decode()
         leases = grants.leases if grants else {}
         new = [
             word
@@ -127,9 +130,9 @@ class RedisBackend:
         def said(now: Run) -> tuple[Sequence[str], Sequence[object]]:
             prefix, theirs = now.prefix, new if run and run.name == now.name else []
             organization = budgets.organization_id
-            names = [f"{prefix}h:{ask.hold_id.hex}", f"{prefix}o:{organization}", f"{prefix}e:{organization}"]
-            names += [f"{prefix}k:{key.budget_id}:{key.period_start.timestamp():.0f}:{key.subject}" for key in keys]
-            hold = (ask.hold_id.hex, organization, ask.at.isoformat(), orjson.dumps(ask.about))
+            names = [f"{prefix}h:{hold_id}", f"{prefix}o:{organization}", f"{prefix}e:{organization}"]
+            names += [prefix + _counter_name(key) for key in keys]
+            hold = (hold_id, organization, ask.at.isoformat(), about)
             return names, (prefix, budgets.epoch, milliseconds(ask.ttl), *hold, len(theirs) // 4, *units, *theirs)
 
         answer, by = self._server.ask(RESERVE, said, may_repeat=not new)
@@ -157,8 +160,9 @@ class _Said:
                 self.kind = "expired"
 
 
-def _is_asked_for(taking: Taking) -> bool:
-    return taking.amount > 0 and taking.counter.rule.limit is not None
+@lru_cache(10_000)
+def _counter_name(key: CounterKey) -> str:
+    return f"k:{key.budget_id}:{key.period_start.timestamp():.0f}:{key.subject}"
 
 
 @contextmanager
