@@ -12,16 +12,22 @@ def outgoing_alert(delivery: AlertDelivery) -> Outgoing:
     """The message of a delivery, whose alert is loaded with its organization (else two queries more)."""
     alert = delivery.alert
     where = alert.organization.slug if alert.organization else "costtrack"
-    first_line = alert.message.splitlines()[0] if alert.message else alert.get_kind_display()
     return Outgoing(
         id=str(delivery.id),
         type="alert.raised",
         created_at=alert.raised_at,
-        subject=f"[{alert.severity}] {where}: {first_line}"[:200],
+        subject=f"[{alert.severity}] {where}: {_first_sentence(alert)}"[:200],
         text=alert.message,
         severity=alert.severity,
         data=alert_data(alert),
     )
+
+
+def _first_sentence(alert: BudgetAlert) -> str:
+    if not alert.message:
+        return str(alert.get_kind_display())
+    sentence, end, _ = alert.message.splitlines()[0].partition(". ")
+    return f"{sentence}." if end else sentence
 
 
 def alert_data(alert: BudgetAlert) -> dict[str, Any]:

@@ -24,6 +24,7 @@ from costtrack.domain.budget_rules import BudgetRule, Unavailable
 from costtrack.exceptions import BudgetUnavailable
 from costtrack.metering.asked_call import AskedCall
 from costtrack.metering.database_thread import run_async, run_later, run_sync, wait_for_later
+from costtrack.metering.lost_connection import asked_again
 
 FLUSH_SECONDS = 1.5
 """How long a call that is about to be refused waits for what this process has spooled: it may have used less."""
@@ -95,7 +96,8 @@ class Release:
     def __call__(self) -> None:
         """Do it; a hold that cannot be released now holds until it expires."""
         try:
-            outside_transactions(lambda: release(self.hold_id, using=settings.database))
+            alias = settings.database
+            outside_transactions(lambda: asked_again(lambda: release(self.hold_id, using=alias), using=alias))
         except Exception as error:  # the boundary: the call that was metered goes on as it would without us
             logger.warning("Hold %s is not released before it expires: %s", self.hold_id, error)
 
@@ -138,7 +140,7 @@ class _Waiting:
             return None
         try:
             with _savepoint():
-                granted = reserve(self._asked.organization, self._asked.ask, flush=book_what_is_spooled)
+                granted = asked_again(self._reserved, using=settings.database)
         except Error as error:
             granted = without_answer(self.rules, self._asked, error)
         with self._lock:
@@ -147,6 +149,9 @@ class _Waiting:
         if is_abandoned and granted is not None and granted.hold_id is not None:
             Release(granted.hold_id)()
         return granted
+
+    def _reserved(self) -> Granted | None:
+        return reserve(self._asked.organization, self._asked.ask, flush=book_what_is_spooled)
 
     def abandon(self) -> None:
         """Nobody waits for it any more: what it has got, or still gets, is released."""

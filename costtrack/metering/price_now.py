@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from costtrack.domain.events import UsageEvent
+from costtrack.metering.lost_connection import asked_again
 from costtrack.pricing.price import Priced, price_event
 from costtrack.pricing.ratebook import current_ratebook
 
@@ -16,6 +17,7 @@ def prices_now(events: Sequence[UsageEvent]) -> list[Priced]:
 
     alias = settings.database
     slug = events[-1].attribution.organization or settings.default_organization
-    organization_id = Organization.objects.using(alias).filter(slug=slug).values_list("id", flat=True).first()
+    rows = Organization.objects.using(alias).filter(slug=slug).values_list("id", flat=True)
+    organization_id = asked_again(rows.first, using=alias)
     book = current_ratebook(using=alias)
     return [price_event(event, organization_id=organization_id or 0, book=book) for event in events]

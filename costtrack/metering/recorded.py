@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
@@ -10,6 +11,8 @@ from typing import TYPE_CHECKING
 from costtrack.domain.events import CostSource, UsageEvent
 from costtrack.domain.frozen import frozen_from
 from costtrack.metering.database_thread import run_sync
+
+logger = logging.getLogger("costtrack")
 
 if TYPE_CHECKING:
     from costtrack.metering.ledger.results import RecordResult
@@ -34,18 +37,28 @@ class RecordedUsage:
 
     @property
     def cost_usd(self) -> Decimal | None:
-        """US dollars, None while unpriced; of a spooled event by the rates in force now, with the database's errors."""
-        return self._priced_now().cost_usd if self.status == "spooled" else self.booked_cost_usd
+        """US dollars, None while unpriced; of a spooled event by the rates in force now, if they can be read."""
+        if self.status != "spooled":
+            return self.booked_cost_usd
+        priced = self._priced_now()
+        return None if priced is None else priced.cost_usd
 
     @property
     def cost_source(self) -> CostSource | None:
         """Where the cost comes from; of a spooled event as `cost_usd`."""
-        return self._priced_now().cost_source if self.status == "spooled" else self.booked_cost_source
+        if self.status != "spooled":
+            return self.booked_cost_source
+        priced = self._priced_now()
+        return None if priced is None else priced.cost_source
 
-    def _priced_now(self) -> Priced:
+    def _priced_now(self) -> Priced | None:
         from costtrack.metering.price_now import prices_now
 
-        return run_sync(lambda: prices_now([self.event]))[0]
+        try:
+            return run_sync(lambda: prices_now([self.event]))[0]
+        except Exception as error:  # after the call nothing raises; it is only not known what it costs
+            logger.warning("Usage that is recorded could not be priced yet: %s %s", type(error).__name__, error)
+            return None
 
 
 def recorded_usage(event: UsageEvent, result: RecordResult) -> RecordedUsage:

@@ -241,12 +241,15 @@ def _event_fields(used: UsedFigures) -> EventFields:
     return fields  # type: ignore[return-value]
 
 
+MOST_SECONDS = 10 * 366 * 86400
+
+
 def duration(field: str, value: object) -> timedelta | None:
     """So many seconds, None for None. Raises InvalidUsage for what is no number above 0."""
     if value is None:
         return None
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 < value <= 10 * 366 * 86400:
-        raise InvalidUsage(field, value, "a number of seconds above 0")
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 < value <= MOST_SECONDS:
+        raise InvalidUsage(field, value, f"a number of seconds above 0, and {MOST_SECONDS} (ten years) at most")
     return timedelta(seconds=value)
 
 

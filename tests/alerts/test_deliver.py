@@ -43,7 +43,9 @@ def test_an_alert_goes_to_the_channels_of_its_organization_that_ask_for_it(budge
     assert deliver_alerts().sent == 1
     (message,) = mail.outbox
     assert message.to == ["all@example.org"]
-    assert message.subject.startswith("[warning] acme: A day: $0.004500 of $0.004500 spent; that is 100.00 %")
+    assert message.subject == (
+        "[warning] acme: A day: $0.004500 of $0.004500 spent; that is 100.00 %, and you asked to be told at 100 %."
+    )
     assert "It begins anew at 2026-11-21 00:00 UTC." in message.body
     assert message.extra_headers["Message-ID"] == f"<{AlertDelivery.objects.get().id}@costtrack>"
     assert deliver_alerts().sent == 0

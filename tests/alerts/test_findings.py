@@ -13,6 +13,7 @@ from costtrack.aggregation import verify_books
 from costtrack.alerts.findings.all import raise_all_findings
 from costtrack.alerts.findings.anomalies import usual_cost
 from costtrack.alerts.findings.books import raise_books_alert
+from costtrack.domain.tokens import TokenUsage
 from costtrack.metering.ledger import record_events
 from costtrack.models import BudgetAlert, DailyCostSummary, Organization, Rate
 from tests.factories import NOON, make_event, make_organization, make_rate
@@ -51,6 +52,14 @@ def test_a_model_that_has_a_price_by_now_is_not_told(acme: Organization) -> None
     make_rate()
     record_events([make_event()])
     assert raise_all_findings() == []
+
+
+def test_calls_that_told_no_usage_are_not_said_to_lack_a_rate(acme: Organization) -> None:
+    make_rate()
+    record_events([make_event(usage_missing=True, tokens=TokenUsage())])
+    [found] = raise_all_findings()
+    assert "has a rate now, but what 1 call of the last 7 days cost is unknown" in found.message
+    assert "those that told no usage nothing can" in found.message
 
 
 def cost_a_day(costs: list[str]) -> None:

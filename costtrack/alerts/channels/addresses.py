@@ -15,6 +15,7 @@ from costtrack.conf import settings
 
 PORTS = (443, 8443)
 LONGEST_URL = 1000
+IF_MEANT = '. If that is meant, put the host into COSTTRACK["WEBHOOK_PRIVATE_HOSTS"]'
 _NAT64 = ipaddress.ip_network("64:ff9b::/96")
 
 
@@ -49,9 +50,9 @@ def destination_of(url: str) -> Destination:
     port = port or (443 if is_https else 80)
     is_trusted = not {host, f"{host}:{port}"}.isdisjoint(settings.webhook_private_hosts)
     if not is_trusted and not is_https:
-        raise _refused(f"{host}: http, expected https")
+        raise _refused(f"{host}: http, expected https{IF_MEANT}")
     if not is_trusted and port not in PORTS:
-        raise _refused(f"{host}: port {port}, expected one of {', '.join(map(str, PORTS))}")
+        raise _refused(f"{host}: port {port}, expected one of {', '.join(map(str, PORTS))}{IF_MEANT}")
     path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
     return Destination(host, port, path, is_https, _address(host, port, is_trusted=is_trusted))
 
@@ -64,10 +65,7 @@ def _address(host: str, port: int, *, is_trusted: bool) -> str:
         raise DeliveryFailed(f"{host}: no such host.") from None
     addresses = [str(entry[4][0]) for entry in found]
     if not is_trusted and not all(_is_public(address) for address in addresses):
-        raise _refused(
-            f"{host}: it is inside, at a private or reserved address. If that is meant, put it into "
-            'COSTTRACK["WEBHOOK_PRIVATE_HOSTS"]'
-        )
+        raise _refused(f"{host}: it is inside, at a private or reserved address{IF_MEANT}")
     return addresses[0]
 
 

@@ -8,13 +8,14 @@ import time
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 
 from costtrack.aggregation import Difference, fold_pending, rebuild_summaries, verify_books
 from costtrack.alerts.findings.books import raise_books_alert
 from costtrack.domain.money import decimal_text
 from costtrack.jobs.runs import job_run
 from costtrack.management.arguments import iso_day
+from costtrack.management.base import BaseCommand
 from costtrack.metering.partitions import coming_months, create_partitions
 
 

@@ -7,11 +7,11 @@ import json
 from dataclasses import asdict
 from typing import Any
 
-from django.core.management.base import BaseCommand
 from django.utils import timezone
 
 from costtrack.conf import settings
 from costtrack.jobs.watch import Checked, check_budgets
+from costtrack.management.base import BaseCommand
 from costtrack.management.budget_display import budget_table
 from costtrack.management.organizations import organization_named
 from costtrack.models import Budget, Organization

@@ -7,11 +7,12 @@ from decimal import Decimal
 from typing import Any
 
 from django.core.exceptions import ValidationError
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 
 from costtrack.conf import settings
 from costtrack.domain.money import parse_decimal
 from costtrack.exceptions import CostTrackError
+from costtrack.management.base import BaseCommand
 from costtrack.models import Rate
 from costtrack.pricing.corrected_rates import PRICES, correct_rate
 

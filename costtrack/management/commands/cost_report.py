@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 from django.utils import timezone
 
+from costtrack.management.base import BaseCommand
 from costtrack.management.organizations import organization_named
 from costtrack.reporting.full_report import full_report
 from costtrack.reporting.full_report_shapes import whole_report_shape

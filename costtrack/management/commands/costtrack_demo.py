@@ -12,12 +12,13 @@ from typing import Any
 
 from django.conf import settings as django_settings
 from django.core.management import call_command
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 from django.db import connections
 from django.utils import timezone
 
 from costtrack.conf import settings
 from costtrack.domain.periods import DayRange
+from costtrack.management.base import BaseCommand
 from costtrack.management.demo.admin_user import create_demo_admin, demo_admin_name, users_database
 from costtrack.management.demo.alerts import count_alerts
 from costtrack.management.demo.figures import (

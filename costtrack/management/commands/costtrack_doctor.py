@@ -6,8 +6,9 @@ import argparse
 import json
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 
+from costtrack.management.base import BaseCommand
 from costtrack.management.doctor import Finding, Verdict, examine
 from costtrack.metering.health import metering_health
 

@@ -7,12 +7,13 @@ import json
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 from django.utils import timezone
 
 from costtrack.access.keys import create_key, prefix_in, revoke_key
 from costtrack.conf import settings
 from costtrack.management.arguments import aligned
+from costtrack.management.base import BaseCommand
 from costtrack.management.organizations import organization_named
 from costtrack.metering.importing.errors import UnusableMapping
 from costtrack.metering.importing.scopes import create_scopes

@@ -7,7 +7,7 @@ import json
 from dataclasses import asdict
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 from django.utils import timezone
 
 from costtrack.alerts.channels.outgoing import DeliveryFailed
@@ -15,6 +15,7 @@ from costtrack.alerts.send_test import send_test
 from costtrack.conf import settings
 from costtrack.jobs.watch import deliver
 from costtrack.management.arguments import aligned
+from costtrack.management.base import BaseCommand
 from costtrack.models import AlertChannel
 from costtrack.reporting.wording import one_line
 

@@ -6,9 +6,8 @@ import argparse
 import json
 from typing import Any
 
-from django.core.management.base import BaseCommand
-
 from costtrack.jobs.watch import find_alerts
+from costtrack.management.base import BaseCommand
 from costtrack.reporting.wording import counted
 
 

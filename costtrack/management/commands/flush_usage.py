@@ -7,13 +7,14 @@ import json
 from dataclasses import asdict
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 from django.db import Error as DatabaseError
 from django.utils import timezone
 
 from costtrack.conf import settings
 from costtrack.exceptions import CostTrackError
 from costtrack.jobs.runs import job_run
+from costtrack.management.base import BaseCommand
 from costtrack.metering.runs.upkeep import tidy_runs
 from costtrack.metering.spool.directory import SpoolUnusable, spool_directory
 from costtrack.metering.spool.header import address_of

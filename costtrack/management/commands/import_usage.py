@@ -13,11 +13,12 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 from django.db import DatabaseError, reset_queries
 
 from costtrack.conf import settings
 from costtrack.exceptions import CostTrackError
+from costtrack.management.base import BaseCommand
 from costtrack.management.import_display import Progress, summary_object, summary_text
 from costtrack.metering.importing.claude_code import ClaudeCodeTranslator
 from costtrack.metering.importing.columns import ColumnTranslator, parse_column_options

@@ -6,11 +6,10 @@ import argparse
 import json
 from typing import Any
 
-from django.core.management.base import BaseCommand
-
 from costtrack.alerts.default_rules import RULES, load_default_rules
 from costtrack.conf import settings
 from costtrack.management.arguments import aligned
+from costtrack.management.base import BaseCommand
 from costtrack.management.organizations import organization_named
 from costtrack.models import AlertChannel, Organization
 

@@ -9,12 +9,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 from django.db import connections
 from django.utils import timezone
 
 from costtrack.conf import settings
 from costtrack.exceptions import RateFileError, UnknownOrganization
+from costtrack.management.base import BaseCommand
 from costtrack.models import Organization
 from costtrack.pricing.loading import FORMATS, LoadReport, load_maintained_rates, load_rate_file
 

@@ -6,11 +6,12 @@ import argparse
 from datetime import UTC, datetime
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 from django.db import connections
 
 from costtrack.conf import settings
 from costtrack.jobs.runs import job_run
+from costtrack.management.base import BaseCommand
 from costtrack.metering.partitions import coming_months, create_partitions, default_partition_months
 
 

@@ -8,13 +8,14 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 from django.utils import timezone
 
 from costtrack.budgets.rebuild import CounterDifference, counter_differences, rebuild_counters
 from costtrack.conf import settings
 from costtrack.domain.budget_rules import SEPARATOR
 from costtrack.domain.money import decimal_text
+from costtrack.management.base import BaseCommand
 from costtrack.management.organizations import organization_named
 from costtrack.reporting.wording import counted, one_line
 

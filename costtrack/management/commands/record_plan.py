@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 
 from costtrack.exceptions import CostTrackError
+from costtrack.management.base import BaseCommand
 from costtrack.metering.plans.given import given_plan
 from costtrack.metering.plans.record import RETENTION, record_given_plan
 from costtrack.models import CostPlan

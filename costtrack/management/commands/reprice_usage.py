@@ -9,12 +9,13 @@ from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 
 from costtrack.conf import settings
 from costtrack.domain.money import EXACT, decimal_text, format_usd
 from costtrack.exceptions import InvalidCorrection
 from costtrack.management.arguments import aligned, iso_day
+from costtrack.management.base import BaseCommand
 from costtrack.metering.reprice import LookedAt, Repricing, apply_repricing, repricings
 from costtrack.models import Organization
 

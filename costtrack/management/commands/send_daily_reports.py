@@ -7,9 +7,8 @@ import json
 from dataclasses import asdict
 from typing import Any
 
-from django.core.management.base import BaseCommand
-
 from costtrack.jobs.reports import send_daily_reports
+from costtrack.management.base import BaseCommand
 
 
 class Command(BaseCommand):

@@ -6,11 +6,11 @@ import argparse
 from typing import Any
 
 from django.apps import apps
-from django.core.management.base import BaseCommand
 from django.db import transaction
 
 from costtrack.jobs.schedule import JOBS, Job, crontab
 from costtrack.management.arguments import aligned
+from costtrack.management.base import BaseCommand
 
 PREFIX = "costtrack: "
 """How the names of our periodic tasks begin; no other row is ever touched."""

@@ -8,10 +8,11 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 
 from costtrack.exceptions import CostTrackError
 from costtrack.management.arguments import iso_day
+from costtrack.management.base import BaseCommand
 from costtrack.management.organizations import organization_named
 from costtrack.management.what_if_display import what_if_table
 from costtrack.reporting.parameters import parse_moment
