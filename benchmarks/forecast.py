@@ -3,10 +3,10 @@
 Run `python benchmarks/forecast.py`, with `--data FOLDER` also on real traffic: the hours of two Azure services of the
 Azure Public Dataset (`azure_llm_2023_conv.csv`, `azure_llm_2023_code.csv`), in which a minute, and then a quarter of
 one, stands for a day. The forecast is made as at 6, 12 and 18 o'clock of each day (of weeks and months at 12), knowing
-nothing of what comes after, and the error is the sum of what it misses by, by the sum of what there was.
+nothing of what comes after, and the error is the sum of what it misses by, by the sum of what there was. `--seeds N`
+makes the seeded series from other seeds on, which no choice was made by.
 
-Exits 1 when ours is worse than the better of the two by more than 5 %, in any period, over the seeded series together
-or the real ones together. Single series are shown, and those that are worse are marked.
+Exits 1 when ours is worse than the better of the two by more than 5 %, in any period, for any single series.
 """
 
 from __future__ import annotations
@@ -26,14 +26,14 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from timing import table
 
-from costtrack.domain.forecast import DEVIATIONS, WEEK, habit_of
+from costtrack.domain.forecast import CLOCK_DAYS, Forecast, forecast_by
+from costtrack.domain.habits import WEEK, Past
 
 BAR = Decimal("1.05")
 SEEDS, LENGTH, LEARNING = 4, 182, 56
 HOURS = 24
 PERIODS = {"day": 1, "week": 7, "month": 30}
 ASKED_AT = {"day": (6, 12, 18), "week": (12,), "month": (12,)}
-CLOCK_DAYS = 14
 MONDAY = date(2024, 1, 1)
 OFFICE = [1] * 7 + [5, 15] + [30] * 9 + [15, 8] + [3] * 4
 NIGHT = [0, 0, 80, 80, 10] + [1] * 19
@@ -50,9 +50,11 @@ def main() -> int:
     """Measure, print, judge."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--data", type=Path, metavar="FOLDER", help="of the real series; without it they are left out")
-    folder = parser.parse_args().data
+    parser.add_argument("--seeds", type=int, default=0, metavar="N", help="the first of the seeds (default 0)")
+    options = parser.parse_args()
+    folder, seeds = options.data, range(options.seeds, options.seeds + SEEDS)
     groups: dict[str, Mapping[str, Sequence[list[Day]]]] = {
-        "seeded": {name: [seeded(name, make, seed) for seed in range(SEEDS)] for name, make in SERIES.items()}
+        "seeded": {name: [seeded(name, make, seed) for seed in seeds] for name, make in SERIES.items()}
     }
     if folder is not None:
         groups["real"] = dict(real(folder))
@@ -62,11 +64,12 @@ def main() -> int:
         for period in PERIODS:
             rows = [(name, *_cells(scores[name][period])) for name in series]
             whole = together([scores[name][period] for name in series])
-            is_met &= whole.ratio <= BAR
-            verdict = "met" if whole.ratio <= BAR else "MISSED"
+            missed = [name for name in series if scores[name][period].ratio > BAR]
+            is_met &= not missed
+            verdict = f"{len(missed)} MISSED" if missed else "met"
             print(f"\nTo the end of the {period}, {group} series: error in %")
             header = ("", "ours", "run rate", "same weekday", "ratio", "in the 80 % range", "forecasts", "")
-            print(table(header, [*rows, ("all alike", *_cells(whole)[:-1], f"<= {BAR} {verdict}")]))
+            print(table(header, [*rows, ("all alike", *_cells(whole)[:-1], f"each <= {BAR}: {verdict}")]))
     return 0 if is_met else 1
 
 
@@ -122,8 +125,7 @@ def scores_of(series: Sequence[list[Day]]) -> dict[str, Score]:
     for days in series:
         costs = [sum(day, Decimal(0)) for day in days]
         for today in range(min(LEARNING, len(days) // 4), len(days)):
-            weekday = MONDAY + timedelta(days=today)
-            habit = habit_of(costs[:today], today=weekday)
+            past = Past(costs[:today], today=MONDAY + timedelta(days=today))
             for period, length in PERIODS.items():
                 start = today - today % length
                 if start + length > len(days):
@@ -133,21 +135,31 @@ def scores_of(series: Sequence[list[Day]]) -> dict[str, Score]:
                     later = start + length - today - 1
                     spent = sum(days[today][:hour], Decimal(0))
                     asked = Asked(costs[:today], costs[start:today], spent, Decimal(hour) / HOURS, later)
-                    share = _share(days[max(0, today - CLOCK_DAYS) : today], hour)
-                    end = weekday + timedelta(days=later + 1)
-                    rest, deviation = habit.rest_of(weekday, end=end, spent=spent, share=share)
-                    so_far = sum(asked.before, spent)
-                    _note(scores[period], asked, actual, so_far=so_far, rest=rest, reach=DEVIATIONS * deviation)
+                    known = days[max(0, today - CLOCK_DAYS) : today]
+                    ours = forecast_by(
+                        past,
+                        before=today - start,
+                        later=later,
+                        passed=asked.passed,
+                        share=_share(known, hour),
+                        spent=sum(asked.before, spent),
+                        spent_today=spent,
+                        by_now=[sum(day[:hour], Decimal(0)) for day in known],
+                    )
+                    _note(scores[period], asked, actual, ours)
     return scores
 
 
-def _note(score: Score, asked: Asked, actual: Decimal, *, so_far: Decimal, rest: Decimal, reach: Decimal) -> None:
-    score.ours += abs(so_far + rest - actual)
+def _note(score: Score, asked: Asked, actual: Decimal, ours: Forecast) -> None:
+    assert ours.expected is not None
+    assert ours.low is not None
+    assert ours.high is not None
+    score.ours += abs(ours.expected - actual)
     score.run_rate += abs(run_rate(asked) - actual)
     score.weekday += abs(same_weekday(asked) - actual)
     score.whole += actual
     score.count += 1
-    score.held += so_far + max(Decimal(0), rest - reach) <= actual <= so_far + rest + reach
+    score.held += ours.low <= actual <= ours.high
 
 
 def _share(days: Sequence[Day], hour: int) -> Decimal:
@@ -171,7 +183,7 @@ def together(scores: Sequence[Score]) -> Score:
 
 def _cells(score: Score) -> tuple[str, ...]:
     errors = (f"{100 * one / score.whole:.2f}" for one in (score.ours, score.run_rate, score.weekday))
-    mark = "worse" if score.ratio > BAR else ""
+    mark = "MISSED" if score.ratio > BAR else ""
     return (*errors, f"{score.ratio:.3f}", f"{100 * score.held / score.count:.0f} %", str(score.count), mark)
 
 

@@ -28,6 +28,23 @@ class InvalidUsage(CostTrackError, ValueError):
         super().__init__(f"{field}: got {shown}, expected {expected}.")
 
 
+class InvalidPlan(InvalidUsage):
+    """Fields of a plan are not acceptable, and nothing of it was recorded. `problems` are all of them, in order.
+
+    `field`, `seen` and `expected` are those of the first.
+    """
+
+    SHOWN = 20
+
+    def __init__(self, problems: Sequence[InvalidUsage]) -> None:
+        self.problems = tuple(problems)
+        first = self.problems[0]
+        super().__init__(first.field, first.seen, first.expected)
+        shown = [str(one) for one in self.problems[: self.SHOWN]]
+        more = len(self.problems) - len(shown)
+        self.args = (" ".join([*shown, f"And {more:,} more."] if more else shown),)
+
+
 class UnknownOrganization(CostTrackError, LookupError):
     """Usage names an organization that does not exist; events never create one."""
 

@@ -12,7 +12,7 @@ from rest_framework.request import Request
 
 from costtrack.api.bodies import read_json
 from costtrack.api.event_input import Clean, UnknownField, cleaned, text
-from costtrack.exceptions import InvalidUsage
+from costtrack.exceptions import InvalidPlan, InvalidUsage
 from costtrack.metering.importing.reasons import reason_of
 
 
@@ -33,6 +33,8 @@ def fields_checked() -> Iterator[None]:
         yield
     except UnknownField as error:
         raise _of_one(error.field, str(error)) from error
+    except InvalidPlan as error:
+        raise InvalidFields(_by_field(error.problems), str(error)) from error
     except InvalidUsage as error:
         raise _of_one(error.field, reason_of(error)) from error
     except ValidationError as error:
@@ -74,6 +76,13 @@ def one_of(choices: Sequence[str]) -> Clean:
         return value
 
     return clean
+
+
+def _by_field(problems: Sequence[InvalidUsage]) -> dict[str, list[str]]:
+    errors: dict[str, list[str]] = {}
+    for one in problems:
+        errors.setdefault(one.field, []).append(reason_of(one).removeprefix(f"{one.field}: "))
+    return errors
 
 
 def _of_one(field: str, reason: str) -> InvalidFields:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from django.utils import timezone
 from rest_framework.exceptions import NotFound
@@ -19,6 +19,7 @@ from costtrack.reporting.costs import trend
 from costtrack.reporting.entities import entity_summary, entity_type_stats
 from costtrack.reporting.figures import Figures
 from costtrack.reporting.full_report import full_report
+from costtrack.reporting.full_report_shapes import whole_report_shape
 from costtrack.reporting.html_report import html_report
 from costtrack.reporting.markdown import markdown_report
 from costtrack.reporting.parameters import (
@@ -54,7 +55,7 @@ class PeriodView(ConditionalView):
     """What a day, a week or a month cost. Parameters: target_date (YYYY-MM-DD, default today), organization."""
 
     kind: ClassVar[ReportKind] = ReportKind.DAILY
-    parameters = ("target_date",)
+    parameters: ClassVar[tuple[str, ...]] = ("target_date",)
 
     def report(self) -> CostReport:
         """The report of the period that is asked for."""
@@ -90,12 +91,17 @@ class MonthlyView(PeriodView):
 
 
 class DailyReportView(PeriodView):
-    """The daily report: Markdown; HTML by `Accept: text/html` or `?format=html`; {"report": the Markdown} as JSON."""
+    """The daily report: Markdown; HTML by `Accept: text/html` or `?format=html`; {"report": the Markdown} as JSON.
+
+    JSON with `data=true` has `data`, too: all sections with their figures, money as decimal strings.
+    """
 
     renderer_classes = (MarkdownRenderer, JSONRenderer, HtmlRenderer)
+    parameters = ("target_date", "data")
 
     def get(self, request: Request) -> Response:
-        """The report as text."""
+        """The report as text, and as data where that is asked for."""
+        has_data = self._has_data(request)
         report = full_report(
             self.kind,
             self.target_date,
@@ -106,8 +112,19 @@ class DailyReportView(PeriodView):
             owner=self.owner,
         )
         is_html = isinstance(request.accepted_renderer, HtmlRenderer)
-        text = html_report(report) if is_html else markdown_report(report)
-        return Response({"report": text}, headers=unpriced_header(report.breakdown.figures))
+        answer: dict[str, Any] = {"report": html_report(report) if is_html else markdown_report(report)}
+        if has_data:
+            answer["data"] = whole_report_shape(report)
+        return Response(answer, headers=unpriced_header(report.breakdown.figures))
+
+    def _has_data(self, request: Request) -> bool:
+        """Raises InvalidParameter where it is asked for in a format that has no place for it: it would go unseen."""
+        text = self.parameter("data")
+        if text not in (None, "true", "false"):
+            raise InvalidParameter("data", text, "true or false")
+        if text == "true" and not isinstance(request.accepted_renderer, JSONRenderer):
+            raise InvalidParameter("data", text, "that format=json, or Accept: application/json, goes with it")
+        return text == "true"
 
 
 class WeeklyReportView(DailyReportView):

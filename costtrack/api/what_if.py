@@ -12,6 +12,7 @@ from costtrack.models import Agent, Project
 from costtrack.reporting.parameters import InvalidParameter, parse_moment, parse_text
 from costtrack.reporting.recommendations import largest_first, recommendations
 from costtrack.reporting.recommendations.shapes import recommendations_shape
+from costtrack.reporting.summary import grain_of
 from costtrack.reporting.what_if.ask import other_prices, what_if_of
 from costtrack.reporting.what_if.scope import ScopedUsage, scoped_usage
 from costtrack.reporting.what_if.shapes import what_if_shape
@@ -54,8 +55,9 @@ class WhatIfView(SpanView):
         return "" if text is None else parse_text(name, text)
 
     def _usage(self) -> ScopedUsage:
-        whole = scoped_usage(self.days, {}, organizations=self.organizations, owner=self.owner)
         given = self.request.query_params
+        grain = grain_of(name for name in self.filters.names() if name in given)
+        whole = scoped_usage(self.days, {}, organizations=self.organizations, owner=self.owner, grain=grain)
         return ScopedUsage(
             ledger=self.filters(given, queryset=whole.ledger).matching(),
             summaries=self.filters(given, queryset=whole.summaries).matching(),

@@ -1,8 +1,9 @@
 """What a period will have cost at its end: learned from the days before, with a range, or said to be unknown.
 
-Three views of an ordinary week are mixed: last week as it was, the weekdays of four weeks at last week's level, and
-those of eight weeks at the level of the last four. How much each of them counts is decided by how well it would have
-foretold the weeks that have passed since. `docs/decisions/0019-forecast.md` says why, with its measured errors.
+Three ways are mixed: the scope's habit (`domain/habits.py`), with today by its usual share at this time of the day; the
+run rate of the period so far; and that every day costs what its weekday did last. How much each counts is decided by
+what it would have missed, asked at this time of each of the last days for as long a period.
+`docs/decisions/0019-forecast.md` says why, with its measured errors.
 """
 
 from __future__ import annotations
@@ -10,31 +11,26 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
-from decimal import ROUND_HALF_EVEN, Context, Decimal, localcontext
+from decimal import Decimal, localcontext
 
+from costtrack.domain.habits import CONTEXT, DAYS_NEEDED, WEEK, Past, Week, weights_by
 from costtrack.domain.money import COST_PLACES
 
-DAYS_NEEDED = 7
-"""With fewer complete days nothing is foretold."""
-DAYS_KNOWN = 56
-"""Older days say nothing of the next ones."""
-WEEK = 7
-VIEWS = ((1, 1), (4, 1), (8, 4))
-"""Weeks whose weekdays are compared, and weeks whose level is taken."""
-TRIED_ON = 28
-"""The views are compared by the weeks that begin on each of at most so many days."""
-LEVEL = 14
-"""A level is the mean of about so many days: that far it is unsure even where nothing drifts."""
+CLOCK_DAYS = 28
+"""Of so many days it is asked what they had cost by this time of the day."""
+TRIALS_NEEDED = 14
+"""By fewer nothing is decided: then the habit counts alone."""
+WAY_POWER = 6
+"""Ways count inversely to this power of what they have missed."""
 DEVIATIONS = Decimal("1.281552")
 """So many standard deviations either way hold 80 % of a normal distribution."""
 METHOD = (
-    "spent so far and the usual rest: weekdays of up to 8 weeks, mixed by how well they would have foretold the last "
-    "4; today by its usual share at this hour; range: 80 %"
+    "spent so far and the rest by three ways: the usual weekdays of up to 8 weeks, today by its usual share at this "
+    "hour; the run rate; last week again; mixed by what each would have missed lately; range: 80 %"
 )
 """How a forecast is made."""
 _PLACES = Decimal(1).scaleb(-COST_PLACES)
-_CONTEXT = Context(prec=40, rounding=ROUND_HALF_EVEN)
-_ZERO, _ONE = Decimal(0), Decimal(1)
+_ZERO, _ONE, _LEAST = Decimal(0), Decimal(1), Decimal("1e-6")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,75 +54,95 @@ class Forecast:
         return self.expected is not None
 
 
-@dataclass(frozen=True, slots=True)
-class Habit:
-    """What the days of a scope cost, as far as its past tells."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """Where in its period a forecast is asked for."""
 
-    weekdays: tuple[Decimal, ...]
-    """What is expected of a Monday, a Tuesday ..."""
-    noise: Decimal
-    """The variance of one day about that."""
-    drift: Decimal
-    """The variance of the level: what is wrong with every day alike."""
+    before: int
+    """Complete days of the period."""
+    later: int
+    """Its days after today."""
+    passed: Decimal
+    """Of today, by the clock, from 0 to 1."""
+    share: Decimal
+    """Of a day's cost that is usually spent by now, from 0 to 1."""
 
-    def rest_of(self, today: date, *, end: date, spent: Decimal, share: Decimal) -> tuple[Decimal, Decimal]:
-        """What `today` from now on and the days up to `end` will cost, and the standard deviation of that.
+    def rests(self, past: Past, day: int, *, week: Week, so_far: Decimal, today: Decimal) -> list[Decimal]:
+        """What is still to come by each way, if it is asked on that day; `today` of `so_far` is the day's own."""
+        weekday = past.first + day
+        rests = [self._by_habit(week, weekday, today), self._by_last_week(past.days, day)]
+        if clock := self.before + self.passed:
+            rests.append(so_far * (self.later + _ONE - self.passed) / clock)  # at the period's first instant it is not
+        return rests
 
-        `spent` is today's; `share` of a day's cost is usually spent by now.
-        """
-        usual, days = self.weekdays[today.weekday()], (end - today).days - 1
-        with localcontext(_CONTEXT):
-            # The later in the day, the more today's own pace says: spent / share is where it leads.
-            trust = share.sqrt()
-            leads_to = (_ONE - trust) * usual + (spent / trust if trust else _ZERO)
-            left = _ONE - share
-            later = sum((self.weekdays[(today.weekday() + ahead) % WEEK] for ahead in range(1, days + 1)), _ZERO)
-            reach = left + days
-            # The level of a week is off by the drift; that of later weeks by more.
-            weeks = max(_ONE, reach / WEEK)
-            return left * leads_to + later, (self.noise * reach + self.drift * reach * reach * weeks).sqrt()
+    def _by_habit(self, week: Week, weekday: int, today: Decimal) -> Decimal:
+        # The later in the day, the more today's own pace says: today / share is where it leads.
+        trust = self.share.sqrt()
+        leads_to = (_ONE - trust) * week[weekday % WEEK] + (today / trust if trust else _ZERO)
+        next_days = sum((week[(weekday + ahead) % WEEK] for ahead in range(1, self.later + 1)), _ZERO)
+        return (_ONE - self.share) * leads_to + next_days
 
-
-def habit_of(history: Sequence[Decimal], *, today: date) -> Habit:
-    """What days cost: `history` is at least DAYS_NEEDED complete days, in order, up to the one before `today`."""
-    days = list(history[-DAYS_KNOWN:])
-    first = (today.weekday() - len(days)) % WEEK
-    tried = range(max(DAYS_NEEDED, len(days) - WEEK - TRIED_ON + 1), len(days) - WEEK + 1)
-    with localcontext(_CONTEXT):
-        views = _views(days, first=first)
-        if not tried:
-            return _young(days, views)
-        past = [(_views(days[:start], first=first), start) for start in tried]
-        missed = [
-            sum((abs(_week_error(known[number], days, start)) for known, start in past), _ZERO)
-            for number in range(len(VIEWS))
-        ]
-        weights = _weights(missed)
-        mixed = [(_mix(known, weights), start) for known, start in past]
-        one_day = _mean_square([days[start] - week[(first + start) % WEEK] for week, start in mixed])
-        one_week = _mean_square([_week_error(week, days, start) for week, start in mixed])
-        # noise + drift = one_day, and 7 noise + 49 drift = one_week
-        drift = max(one_day / LEVEL, min(one_day, (one_week - WEEK * one_day) / (WEEK * WEEK - WEEK)))
-        return Habit(_mix(views, weights), one_day - drift, drift)
+    def _by_last_week(self, days: Sequence[Decimal], day: int) -> Decimal:
+        last = days[day - WEEK : day]
+        next_days = sum((last[ahead % WEEK] for ahead in range(1, self.later + 1)), _ZERO)
+        return (_ONE - self.passed) * last[0] + next_days
 
 
 def forecast_end(
-    history: Sequence[Decimal], *, today: date, end: date, spent_before: Decimal, spent_today: Decimal, share: Decimal
+    history: Sequence[Decimal],
+    *,
+    start: date,
+    today: date,
+    end: date,
+    spent_before: Decimal,
+    spent_today: Decimal,
+    passed: Decimal,
+    share: Decimal,
+    by_now: Sequence[Decimal] = (),
 ) -> Forecast:
-    """Where the period that `today` is in will be at `end` (exclusive), by what the days before cost.
+    """Where the period `[start, end)` that `today` is in will be at its end, by what the days before cost.
 
-    `spent_before` is the period's up to today. `share`, from 0 to 1, of a day's cost is usually spent by this time.
+    `history` are complete days up to yesterday, in order, whatever their period. `spent_before` is the period's up to
+    today. `passed`, from 0 to 1, of today is over by the clock, and `share` of a day's cost is usually spent by now;
+    `by_now` is what the last of the complete days, at most CLOCK_DAYS of them, had cost by now, where that is known.
     """
-    with localcontext(_CONTEXT):
-        spent = spent_before + spent_today
+    spent = CONTEXT.add(spent_before, spent_today)
     if len(history) < DAYS_NEEDED:
         method = f"not enough data: {len(history)} of {DAYS_NEEDED} complete days of history"
         return Forecast(spent=spent, expected=None, low=None, high=None, method=method)
-    habit = habit_of(history, today=today)
-    rest, deviation = habit.rest_of(today, end=end, spent=spent_today, share=share)
-    with localcontext(_CONTEXT):
+    return forecast_by(
+        Past(history, today=today),
+        before=(today - start).days,
+        later=(end - today).days - 1,
+        passed=passed,
+        share=share,
+        spent=spent,
+        spent_today=spent_today,
+        by_now=by_now,
+    )
+
+
+def forecast_by(
+    past: Past,
+    *,
+    before: int,
+    later: int,
+    passed: Decimal,
+    share: Decimal,
+    spent: Decimal,
+    spent_today: Decimal,
+    by_now: Sequence[Decimal],
+) -> Forecast:
+    """The same by days that are known: `before` complete ones of the period, `later` ones of it after today."""
+    with localcontext(CONTEXT):
+        known = tuple(by_now[-min(CLOCK_DAYS, len(past.days)) :])
+        asked = Asked(before=before, later=later, passed=passed, share=share)
+        habit = past.habit()
+        rests = asked.rests(past, len(past.days), week=habit.weekdays, so_far=spent, today=spent_today)
+        weights = _weights(past, asked, known, ways=len(rests))
+        rest = sum((one * by for one, by in zip(rests, weights, strict=True)), _ZERO)
         expected = spent + rest
-        reach = DEVIATIONS * deviation
+        reach = DEVIATIONS * habit.deviation(_ONE - share + later)
         low, high = min(max(spent, expected - reach), expected), expected + reach
         return Forecast(
             spent=spent,
@@ -137,60 +153,20 @@ def forecast_end(
         )
 
 
-Week = tuple[Decimal, ...]
-"""A cost for each weekday."""
-
-
-def _views(days: Sequence[Decimal], *, first: int) -> list[Week]:
-    return [_view(days, first=first, compared=compared, level=level) for compared, level in VIEWS]
-
-
-def _view(days: Sequence[Decimal], *, first: int, compared: int, level: int) -> Week:
-    """The weekdays' means over `compared` weeks, scaled to what the last `level` weeks cost."""
-    means = _weekday_means(days[-compared * WEEK :], ends=(first + len(days)) % WEEK)
-    recent = days[-level * WEEK :]
-    start = first + len(days) - len(recent)
-    would_have = sum((means[(start + number) % WEEK] for number in range(len(recent))), _ZERO)
-    if not would_have:
-        return means
-    scale = sum(recent, _ZERO) / would_have
-    return tuple(mean * scale for mean in means)
-
-
-def _weekday_means(days: Sequence[Decimal], *, ends: int) -> Week:
-    """At least a week of days, the last of them before the weekday `ends`."""
-    means = [_ZERO] * WEEK
-    for back in range(1, WEEK + 1):
-        same = days[-back::-WEEK]
-        means[(ends - back) % WEEK] = sum(same, _ZERO) / len(same)
-    return tuple(means)
-
-
-def _week_error(week: Week, days: Sequence[Decimal], start: int) -> Decimal:
-    """By how much the seven days from `start` on cost more than that."""
-    return sum(days[start : start + WEEK], _ZERO) - sum(week, _ZERO)
-
-
-def _weights(missed: Sequence[Decimal]) -> list[Decimal]:
-    """Inversely to the fourth power of what each has missed in sum: nearly all to the best, where one is."""
-    worst = max(missed)
-    if not worst:
-        return [_ONE / len(missed)] * len(missed)
-    least = Decimal("0.02")  # nobody is perfect: so that no weight is infinite
-    raw = [_ONE / (one / worst + least) ** 4 for one in missed]
-    return [one / sum(raw) for one in raw]
-
-
-def _mix(views: Sequence[Week], weights: Sequence[Decimal]) -> Week:
-    return tuple(sum((view[day] * by for view, by in zip(views, weights, strict=True)), _ZERO) for day in range(WEEK))
-
-
-def _young(days: Sequence[Decimal], views: Sequence[Week]) -> Habit:
-    """Of less than two weeks, in which nothing can be tried: the views alike, and how much the days differ."""
-    mean = sum(days, _ZERO) / len(days)
-    noise = sum(((day - mean) ** 2 for day in days), _ZERO) / (len(days) - 1)
-    return Habit(_mix(views, _weights([_ZERO] * len(views))), noise, noise / len(days))
-
-
-def _mean_square(errors: Sequence[Decimal]) -> Decimal:
-    return sum((error * error for error in errors), _ZERO) / len(errors)
+def _weights(past: Past, asked: Asked, by_now: Sequence[Decimal], *, ways: int) -> list[Decimal]:
+    """How much each way counts, by what it would have missed on the days from which as long a rest is over."""
+    tried = range(max(DAYS_NEEDED, asked.before), len(past.days) - asked.later)
+    # Where it is not known what a day had cost by this time its usual share is taken, which flatters the habit.
+    first_known = len(past.days) - len(by_now)
+    if len(tried[max(0, first_known - tried.start) :]) >= TRIALS_NEEDED:
+        tried = tried[max(0, first_known - tried.start) :]
+    if len(tried) < TRIALS_NEEDED:
+        return [_ONE] + [_ZERO] * (ways - 1)
+    missed = [_ZERO] * ways
+    for day in tried:
+        today = by_now[day - first_known] if day >= first_known else asked.share * past.days[day]
+        so_far = sum(past.days[day - asked.before : day], today)
+        came = sum(past.days[day : day + asked.later + 1], -today)
+        rests = asked.rests(past, day, week=past.week_by(day), so_far=so_far, today=today)
+        missed = [sum_so_far + abs(rest - came) for sum_so_far, rest in zip(missed, rests, strict=True)]
+    return weights_by(missed, power=WAY_POWER, least=_LEAST)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from decimal import Decimal
 
 from django.db import transaction
@@ -128,18 +128,21 @@ def price_again(
     book: RateBook,
     reason: str,
     author: str = "",
+    corrections: Collection[int] | None = None,
     using: str | None = None,
 ) -> ResourceUsage:
     """Bring a usage from the cost that is booked (None: unpriced) to the one by a rate of `book`; the new row.
 
     `author` is stored in its metadata. The rate counts as used from then on. Raises InvalidCorrection if the usage has
-    another cost by now, and StaleRates if the rate is not what the book says.
+    another cost by now, or other rows than `corrections` correct it (None: whichever), and StaleRates if the rate is
+    not what the book says.
     """
     alias = using or settings.database
     with transaction.atomic(using=alias):
-        original, corrections = locked_with_corrections(usage, using=alias)
-        rows = [original, *corrections]
-        if booked_cost(rows) != booked_usd:
+        original, corrected_by = locked_with_corrections(usage, using=alias)
+        rows = [original, *corrected_by]
+        is_as_seen = corrections is None or {row.id for row in corrected_by} == set(corrections)
+        if booked_cost(rows) != booked_usd or not is_as_seen:
             raise InvalidCorrection(f"Usage {original.id} was corrected meanwhile; look at the differences again.")
         mark_rates_used({rate_id}, book=book, using=alias)
         adjustment = correction_of(original, UsageKind.ADJUSTMENT, reason)

@@ -38,6 +38,8 @@ class Repricing:
     """None: it is unpriced so far."""
     cost_usd: Decimal
     rate_id: int
+    corrections: frozenset[int]
+    """The rows that had corrected it when it was looked at."""
 
     @property
     def difference_usd(self) -> Decimal:
@@ -86,7 +88,10 @@ def repricings(
         last_id = chunk[-1].id
         corrections = corrections_of(chunk, using=alias)
         for row in chunk:
-            found = _repricing(row, corrections.get(row.id, []), book, looked_at)
+            whole = [row, *corrections.get(row.id, [])]
+            if unpriced_only and booked_cost(whole) is not None:
+                continue  # priced by an adjustment since
+            found = _repricing(whole, book, looked_at)
             if found is not None:
                 yield found
 
@@ -101,6 +106,7 @@ def apply_repricing(repricing: Repricing, *, reason: str, author: str = "", usin
             repricing.usage_id,
             cost_usd=repricing.cost_usd,
             booked_usd=repricing.booked_usd,
+            corrections=repricing.corrections,
             rate_id=repricing.rate_id,
             book=current_ratebook(using=using),
             reason=reason,
@@ -112,13 +118,13 @@ def apply_repricing(repricing: Repricing, *, reason: str, author: str = "", usin
         raise InvalidCorrection("The rates changed meanwhile; look at the differences again.") from None
 
 
-def _repricing(
-    row: ResourceUsage, corrections: list[ResourceUsage], book: RateBook, looked_at: LookedAt
-) -> Repricing | None:
+def _repricing(whole: list[ResourceUsage], book: RateBook, looked_at: LookedAt) -> Repricing | None:
+    """Of a usage, which is the first row, with its corrections."""
+    row = whole[0]
     looked_at.usages += 1
-    if is_void(corrections) or any(one.cost_source == CostSource.REPORTED for one in corrections):
+    if is_void(whole) or any(one.cost_source == CostSource.REPORTED for one in whole):
         return None
-    tokens = net_tokens([row, *corrections])
+    tokens = net_tokens(whole)
     if tokens is None:
         return None  # corrections left parts above their whole: nothing that could be priced
     event = UsageEvent(
@@ -126,7 +132,7 @@ def _repricing(
         occurred_at=row.occurred_at,
         attribution=Attribution(),
         resource_type=row.resource_type,
-        amount=net_amount([row, *corrections]),
+        amount=net_amount(whole),
         tokens=tokens,
         provider=row.provider,
         gateway=row.gateway,
@@ -136,9 +142,10 @@ def _repricing(
         usage_missing=row.usage_missing,
     )
     priced = price_event(event, organization_id=row.organization_id, book=book)
-    booked = booked_cost([row, *corrections])
+    booked = booked_cost(whole)
     if booked is None and priced.cost_usd is None:
         looked_at.without_rate[row.provider, row.model or row.resource_type] += 1
     if priced.cost_usd is None or priced.rate_id is None or priced.cost_usd == booked:
         return None
-    return Repricing(row.id, row.day, row.provider, row.model, booked, priced.cost_usd, priced.rate_id)
+    corrections = frozenset(one.id for one in whole[1:])
+    return Repricing(row.id, row.day, row.provider, row.model, booked, priced.cost_usd, priced.rate_id, corrections)

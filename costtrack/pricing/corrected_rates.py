@@ -6,8 +6,8 @@ is booked stays; `manage.py reprice_usage` shows, and on request books, the diff
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from datetime import datetime, timedelta
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import timedelta
 from typing import Any
 
 from django.core.exceptions import ValidationError
@@ -21,6 +21,7 @@ from costtrack.pricing.rate_rules import OTHER_PRICES
 from costtrack.pricing.validity import KEY_FIELDS
 
 TICK = timedelta(microseconds=1)
+MOST_CORRECTIONS = 1000
 CORRECTED_FIELDS = (*PRICE_FIELDS, *OTHER_PRICES, "source", "source_version")
 """What can be wrong about a rate."""
 KEPT_FIELDS = (*KEY_FIELDS, "organization_id", "aliases")
@@ -33,9 +34,10 @@ def correct_rate(
     """Let a rate with the right prices take the place of `rate` from its beginning on; the new rate.
 
     `changes` are those of CORRECTED_FIELDS that were wrong; other prices, and without `tiers` the tiers, stay as they
-    are. The source is "manual", if no other is given, so that maintained data does not undo it. It may be a global rate
-    or an organization's own. Raises ValidationError for what is not acceptable or changes
-    nothing, Rate.DoesNotExist if it is gone.
+    are in `rate`. The source is "manual", if no other is given, so that maintained data does not undo it. It may be a
+    global rate or an organization's own. The same correction again gives the rate that it made, if no other has
+    followed since. Raises ValidationError for what is not acceptable or changes nothing, Rate.DoesNotExist if it is
+    gone.
     """
     alias = using or settings.database
     if unknown := set(changes) - set(CORRECTED_FIELDS):
@@ -44,10 +46,13 @@ def correct_rate(
         wrong = Rate.objects.using(alias).select_for_update().get(pk=rate.pk)
         right = Rate(**{**{name: getattr(wrong, name) for name in (*KEPT_FIELDS, *PRICES)}, **changes})
         rows = _tiers(wrong, right, tiers)
-        right.effective_from = _next_instant(wrong, using=alias)
+        corrections = _corrections_of(wrong, using=alias)
+        right.effective_from = (corrections[-1] if corrections else wrong).effective_from + TICK
         check_rate(right, rows)
         if tiers is None and all(getattr(right, name) == getattr(wrong, name) for name in PRICES):
             raise ValidationError({"input_usd_per_million": "The prices are what they were. Give the right ones."})
+        if corrections and _says(corrections[-1], corrections[-1].tiers.all()) == _says(right, rows):
+            return corrections[-1]
         return store_rate(right, rows, using=alias)
 
 
@@ -58,12 +63,22 @@ def _tiers(wrong: Rate, right: Rate, given: Sequence[Mapping[str, Any]] | None) 
     return [RateTier(rate=right, **{name: getattr(tier, name) for name in names}) for tier in wrong.tiers.all()]
 
 
-def _next_instant(wrong: Rate, *, using: str) -> datetime:
-    """The first free one: a rate may be corrected again."""
+def _corrections_of(wrong: Rate, *, using: str) -> list[Rate]:
+    """Those that took its place, one a tick after the other: a rate may be corrected again."""
     key = {name: getattr(wrong, name) for name in (*KEY_FIELDS, "organization_id")}
-    same = Rate.objects.using(using).filter(**key, effective_from__gt=wrong.effective_from)
-    taken = set(same.order_by("effective_from").values_list("effective_from", flat=True)[:1000])
-    instant = wrong.effective_from + TICK
-    while instant in taken:
-        instant += TICK
-    return instant
+    following = Rate.objects.using(using).filter(**key, effective_from__gt=wrong.effective_from)
+    found: list[Rate] = []
+    for rate in following.order_by("effective_from")[:MOST_CORRECTIONS]:
+        if rate.effective_from != wrong.effective_from + (len(found) + 1) * TICK:
+            break
+        found.append(rate)
+    return found
+
+
+def _says(rate: Rate, tiers: Iterable[RateTier]) -> tuple[object, ...]:
+    """What a correction can change."""
+    names = ("above_input_tokens", *PRICE_FIELDS)
+    return (
+        *(getattr(rate, name) for name in CORRECTED_FIELDS),
+        frozenset(tuple(getattr(tier, name) for name in names) for tier in tiers),
+    )

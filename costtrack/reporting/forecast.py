@@ -1,7 +1,7 @@
 """What a scope will have cost by the end of the day, week or month that is under way, with a range and how it is made.
 
-The days before come from the summaries, and how much of a day's cost is usually spent by this time from the last two
-weeks of the ledger.
+The days before come from the summaries, and what they had cost by this time of the day from the last four weeks of the
+ledger.
 """
 
 from __future__ import annotations
@@ -19,7 +19,8 @@ from django.core.exceptions import EmptyResultSet
 from django.db.models import Q, QuerySet, Sum
 from django.utils import timezone
 
-from costtrack.domain.forecast import DAYS_KNOWN, forecast_end
+from costtrack.domain.forecast import CLOCK_DAYS, forecast_end
+from costtrack.domain.habits import DAYS_KNOWN
 from costtrack.domain.money import EXACT, decimal_from_database
 from costtrack.domain.periods import DayRange, ZoneHistory, day_range, month_range, week_range
 from costtrack.models import Agent, Organization, Project
@@ -29,9 +30,10 @@ from costtrack.reporting.figures import ROUNDING
 from costtrack.reporting.ledger_rows import ledger_rows_by_index
 from costtrack.reporting.zones import reporting_zone
 
-CLOCK_DAYS = 14
-"""So many days tell how much of a day's cost is usually spent by a time of day."""
 QUARTER = timedelta(minutes=15)
+ByNow = tuple[Decimal | None, tuple[Decimal, ...]]
+"""How much of a day's cost is usually spent by some time of it, from 0 to 1, and what each day had cost by then; None
+and nothing where the ledger has no costs."""
 Narrow = Callable[[QuerySet[Any]], QuerySet[Any]]
 """Leaves the summaries of a scope, and likewise the rows of the ledger: their columns have the same names."""
 
@@ -115,20 +117,21 @@ def forecast_of(
     rows = summaries_of(span, organizations=organizations, owner=owner, grain=grain)
     costs, unpriced = _daily(narrow(rows) if narrow else rows)
     history = _history(costs, before=today)
+    passed = (at.astimezone(UTC) - _midnight(today, zone)) // QUARTER * QUARTER
+    by_clock = _part_of_day(passed, today, zone)
+    usual_share, by_now = _spent_by_now(
+        passed, today=today, zone=zone, organizations=organizations, owner=owner, narrow=narrow
+    )
     foretold = forecast_end(
         history,
+        start=days.start,
         today=today,
         end=days.end,
         spent_before=_total(cost for day, cost in costs.items() if days.start <= day < today),
         spent_today=costs.get(today, Decimal(0)),
-        share=_share_spent(
-            (at.astimezone(UTC) - _midnight(today, zone)) // QUARTER * QUARTER,
-            today=today,
-            zone=zone,
-            organizations=organizations,
-            owner=owner,
-            narrow=narrow,
-        ),
+        passed=by_clock,
+        share=by_clock if usual_share is None else usual_share,
+        by_now=by_now,
     )
     return PeriodForecast(
         period=period,
@@ -160,7 +163,7 @@ def _history(costs: dict[date, Decimal], *, before: date) -> list[Decimal]:
     return [costs.get(day, Decimal(0)) for day in DayRange(first, before).days()]
 
 
-def _share_spent(
+def _spent_by_now(
     passed: timedelta,
     *,
     today: date,
@@ -168,8 +171,8 @@ def _share_spent(
     organizations: Collection[Organization] | None,
     owner: Project | Agent | None,
     narrow: Narrow | None,
-) -> Decimal:
-    """How much of a day's cost is usually spent so long after midnight, from 0 to 1; the clock's, if none is known.
+) -> ByNow:
+    """The same so long after midnight, of the last CLOCK_DAYS days.
 
     The days are over, and there may be millions of calls in them, so it is kept in the cache for a quarter of an hour.
     """
@@ -181,28 +184,34 @@ def _share_spent(
         is_before |= Q(day=day, occurred_at__lt=_midnight(day, zone) + passed)
     asked = (narrow(rows) if narrow else rows).order_by()
     key = _key_of(asked, passed)
-    kept: Decimal | None = None if key is None else cache.get(key)
+    kept: ByNow | None = None if key is None else cache.get(key)
     if kept is not None:
         return kept
-    sums = asked.aggregate(before=Sum("cost_usd", filter=is_before), whole=Sum("cost_usd"))
-    before, whole = decimal_from_database(sums["before"]), decimal_from_database(sums["whole"])
-    if whole <= 0:
-        length = _midnight(today + timedelta(days=1), zone) - _midnight(today, zone)
-        before, whole = Decimal(passed // passed.resolution), Decimal(length // length.resolution)
-    share = min(Decimal(1), max(Decimal(0), ROUNDING.divide(before, whole)))
+    sums = asked.values("day").annotate(before=Sum("cost_usd", filter=is_before), whole=Sum("cost_usd"))
+    known = {row["day"]: (decimal_from_database(row["before"]), decimal_from_database(row["whole"])) for row in sums}
+    before, whole = (_total(day[part] for day in known.values()) for part in (0, 1))
+    found: ByNow = (None, ())
+    if whole > 0:
+        share = min(Decimal(1), max(Decimal(0), ROUNDING.divide(before, whole)))
+        found = share, tuple(known.get(day, (Decimal(0),))[0] for day in days.days())
     if key is not None:
-        cache.set(key, share, QUARTER.total_seconds())
-    return share
+        cache.set(key, found, QUARTER.total_seconds())
+    return found
 
 
 def _key_of(rows: QuerySet[Any], passed: timedelta) -> str | None:
-    """What the share of these rows is kept by; None where nothing is asked for."""
+    """What the sums of these rows are kept by; None where nothing is asked for."""
     try:
         statement, parameters = rows.query.sql_with_params()
     except EmptyResultSet:
         return None
     told = hashlib.sha256(f"{statement} {parameters} {passed}".encode()).hexdigest()
-    return f"costtrack-share-spent-{told}"
+    return f"costtrack-spent-by-now-{told}"
+
+
+def _part_of_day(passed: timedelta, day: date, zone: ZoneHistory) -> Decimal:
+    length = _midnight(day + timedelta(days=1), zone) - _midnight(day, zone)
+    return ROUNDING.divide(Decimal(passed // passed.resolution), Decimal(length // length.resolution))
 
 
 def _midnight(day: date, zone: ZoneHistory) -> datetime:

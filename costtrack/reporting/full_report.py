@@ -14,7 +14,7 @@ from costtrack.reporting.budget_figures import BudgetState, BudgetStatus
 from costtrack.reporting.budgets import budgets_within, standing_of
 from costtrack.reporting.costs import top_agents
 from costtrack.reporting.forecast import RANGES, ForecastPeriod, forecast_of
-from costtrack.reporting.plan_line import plan_variance_lines
+from costtrack.reporting.plan_line import plan_variances
 from costtrack.reporting.report import CostReport, ReportAlert, ReportKind, ReportSections, cost_report
 
 AGENTS_SHOWN = 10
@@ -47,13 +47,15 @@ def full_report(
     known = list(Organization.objects.using(settings.database).order_by("id")) if within is None else list(within)
     budgets, more_budgets = _budgets(known, owner=owner, now=now)
     alerts, more_alerts = _alerts(report, known, owner=owner)
+    runs, more_runs = (None, 0) if owner is not None else plan_variances(within, report.period_start, report.period_end)
     sections = ReportSections(
         agents=top_agents(report.days, limit=AGENTS_SHOWN, organizations=within, owner=owner),
         budgets=budgets,
         more_budgets=more_budgets,
         alerts=alerts,
         more_alerts=more_alerts,
-        plan_lines=None if owner is not None else _plan_lines(report, within),
+        plan_variances=None if runs is None else tuple(runs),
+        more_runs=more_runs,
         forecasts=tuple(
             forecast_of(period, at=now, zone=zone, organizations=within, owner=owner)
             for period in FORETOLD[kind]
@@ -88,10 +90,3 @@ def _alerts(
         for row in rows.order_by("-raised_at", "id")[:ALERTS_SHOWN]
     )
     return shown, rows.count() - len(shown) if len(shown) == ALERTS_SHOWN else 0
-
-
-def _plan_lines(report: CostReport, within: Collection[Organization] | None) -> tuple[str, ...]:
-    start, end = report.period_start, report.period_end
-    if within is None:
-        return tuple(plan_variance_lines(None, start, end))
-    return tuple(line for one in within for line in plan_variance_lines(one, start, end))

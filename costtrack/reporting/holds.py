@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -21,6 +21,8 @@ from costtrack.domain.budget_rules import SEPARATOR
 from costtrack.models import BudgetCounter, BudgetLease, Hold, Organization
 
 HOLDS_SHOWN = 100
+Owners = Organization | Collection[Organization] | str | None
+"""One, itself or its slug; several; None: all."""
 
 logger = logging.getLogger("costtrack")
 
@@ -59,11 +61,11 @@ class OutstandingHold:
 
 
 def outstanding_holds(
-    organization: Organization | str | None = None, *, now: datetime | None = None, limit: int = HOLDS_SHOWN
+    organization: Owners = None, *, now: datetime | None = None, limit: int = HOLDS_SHOWN
 ) -> tuple[OutstandingHold, ...]:
-    """The oldest live holds of an organization, None meaning of all: two queries, and what Redis answers if it admits.
+    """The oldest live holds of an organization, or of several, None meaning of all.
 
-    While Redis does not answer, its holds are left out.
+    Two queries, and what Redis answers if it admits. While Redis does not answer, its holds are left out.
     """
     instant = now or timezone.now()
     rows = live_holds(organization).select_related("organization")
@@ -77,19 +79,19 @@ def outstanding_holds(
     return tuple(_outstanding(hold, counters, now=instant) for hold in holds)
 
 
-def count_outstanding(organization: Organization | str | None = None) -> int:
+def count_outstanding(organization: Owners = None) -> int:
     """How many live holds there are."""
     return live_holds(organization).count() + len(_holds_of_redis(organization))
 
 
-def live_holds(organization: Organization | str | None = None) -> QuerySet[Hold]:
-    """The rows of the holds that are taken from counters, of one organization or of all."""
+def live_holds(organization: Owners = None) -> QuerySet[Hold]:
+    """The rows of the holds that are taken from counters, of one organization, of several or of all."""
     rows = Hold.objects.using(settings.database).filter(state__in=TAKEN)
     if organization is None:
         return rows
     if isinstance(organization, str):
         return rows.filter(organization__slug=organization)
-    return rows.filter(organization=organization)
+    return rows.filter(organization__in=[organization] if isinstance(organization, Organization) else organization)
 
 
 def amounts_of(hold: Hold, counters: Mapping[int, BudgetCounter]) -> tuple[HeldAmount, ...]:
@@ -107,13 +109,16 @@ def amounts_of(hold: Hold, counters: Mapping[int, BudgetCounter]) -> tuple[HeldA
     )
 
 
-def _holds_of_redis(organization: Organization | str | None) -> list[Hold]:
+def _holds_of_redis(organization: Owners) -> list[Hold]:
     """What Redis holds, as rows that are not stored: such a hold gets its own when it ends."""
     if settings.budget_backend != "redis":
         return []
     owners = Organization.objects.using(settings.database).filter(budget_epoch__gt=0)
-    if organization is not None:
-        owners = owners.filter(slug=organization if isinstance(organization, str) else organization.slug)
+    if isinstance(organization, str):
+        owners = owners.filter(slug=organization)
+    elif organization is not None:
+        chosen = [organization] if isinstance(organization, Organization) else organization
+        owners = owners.filter(pk__in=[one.pk for one in chosen])
     try:
         found = {owner: holds_in_redis(owner.id, using=settings.database) for owner in owners}
     except RedisAway as error:

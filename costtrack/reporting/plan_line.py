@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterable
 from datetime import datetime
 from decimal import Decimal
 
@@ -15,18 +16,29 @@ from costtrack.reporting.wording import counted, one_line
 RUNS_SHOWN = 10
 
 
-def plan_variance_lines(organization: Organization | None, start: datetime, end: datetime) -> list[str]:
-    """A line for each run with a plan that began in [start, end), newest first; at most ten, and how many more.
+def plan_variances(
+    organizations: Collection[Organization] | None, start: datetime, end: datetime
+) -> tuple[list[RunVariance], int]:
+    """The runs with a plan that began in [start, end), newest first; at most ten, and how many more.
 
-    None is all organizations. No such run, no line. (A few queries, however many runs.)
+    None is all organizations. (A few queries, however many runs and organizations.)
     """
     rows = UsageRun.objects.using(settings.database).filter(started_at__gte=start, started_at__lt=end)
     rows = rows.exclude(plan_id="").select_related("organization")
-    if organization is not None:
-        rows = rows.filter(organization=organization)
+    if organizations is not None:
+        rows = rows.filter(organization__in=organizations)
     shown = list(rows.order_by("-started_at", "-id")[:RUNS_SHOWN])
-    lines = [plan_variance_line(one) for one in variances_of(shown)]
-    more = rows.count() - len(shown) if len(shown) == RUNS_SHOWN else 0
+    return variances_of(shown), rows.count() - len(shown) if len(shown) == RUNS_SHOWN else 0
+
+
+def plan_variance_lines(organization: Organization | None, start: datetime, end: datetime) -> list[str]:
+    """The same as lines. None is all organizations. No such run, no line."""
+    return variance_lines(*plan_variances(None if organization is None else [organization], start, end))
+
+
+def variance_lines(variances: Iterable[RunVariance], more: int) -> list[str]:
+    """A line for each, and one that says how many more there are."""
+    lines = [plan_variance_line(one) for one in variances]
     return [*lines, f"Plan variance: {counted(more, 'more run')} with a plan."] if more else lines
 
 

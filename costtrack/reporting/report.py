@@ -14,6 +14,7 @@ from costtrack.reporting.budget_figures import BudgetStatus
 from costtrack.reporting.costs import breakdown_of
 from costtrack.reporting.figures import CostLine
 from costtrack.reporting.forecast import PeriodForecast
+from costtrack.reporting.variance import RunVariance
 
 
 class ReportKind(StrEnum):
@@ -52,8 +53,9 @@ class ReportSections:
     alerts: tuple[ReportAlert, ...]
     """The newest first."""
     more_alerts: int = 0
-    plan_lines: tuple[str, ...] | None
-    """One for each run with a plan that began in the period; None where that is not for the reader's eyes."""
+    plan_variances: tuple[RunVariance, ...] | None
+    """Runs with a plan that began in the period, the newest first; None where they are not for the reader's eyes."""
+    more_runs: int = 0
     forecasts: tuple[PeriodForecast, ...]
     """Of the report's period and longer ones that hold it, as far as they are under way."""
 

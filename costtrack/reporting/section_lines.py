@@ -8,6 +8,7 @@ from datetime import datetime
 from costtrack.reporting.budget_figures import BudgetStatus
 from costtrack.reporting.figures import CostLine
 from costtrack.reporting.forecast_shapes import forecast_line
+from costtrack.reporting.plan_line import variance_lines
 from costtrack.reporting.report import CostReport, ReportAlert
 from costtrack.reporting.wording import counted, one_line, quantity_text, usd_text
 
@@ -22,8 +23,9 @@ def section_lines(report: CostReport) -> Iterator[tuple[str, list[str]]]:
     yield "Budgets", _with_more(budgets, sections.more_budgets, "budget") or ["No budgets."]
     alerts = [_alert(one, report=report) for one in sections.alerts]
     yield "Alerts", _with_more(alerts, sections.more_alerts, "alert") or ["No alerts."]
-    if sections.plan_lines is not None:
-        yield "Plan Variance", list(sections.plan_lines) or ["No runs with a plan."]
+    if sections.plan_variances is not None:
+        runs = variance_lines(sections.plan_variances, sections.more_runs)
+        yield "Plan Variance", runs or ["No runs with a plan."]
     forecasts = [forecast_line(one) for one in sections.forecasts]
     yield "Forecast", forecasts or [f"No forecast: the period is over (until {max(report.days.days())})"]
 

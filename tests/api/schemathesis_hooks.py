@@ -24,6 +24,7 @@ REFUSED_FOR = {
     "with more buckets there are fewer groups": r"limit: got .*, expected a whole number from 1 to \d+",
     "units of several types do not add up": r"figures: got .*, expected no amount, unless resource_type",
     "an export has no pages": r"(cursor|page_size): got .*, expected no such parameter: an export has all rows",
+    "data stands in JSON": r"data: got 'true', expected that format=json",
     "an organization is one that is granted": r"organization: got .*, expected the slug of an organization",
     "a part is no larger than its whole": r"\w+: got .*, expected at most \d+ \(\w+, which includes",
     "the amount of tokens is their number": r"amount: got .*, expected \d+ \(input plus output tokens\)",

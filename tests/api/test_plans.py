@@ -102,6 +102,16 @@ def test_a_wrong_field_is_named_and_nothing_is_stored(
     assert not CostPlan.objects.exists()
 
 
+def test_all_wrong_fields_are_named_at_once(acme: Organization, manager: Client) -> None:
+    body = {"cost_cap": "much", "max_calls": -1, "workflows": [{"workflow_id": "a", "calls": 1}]}
+    problem = send(manager, body, status=400).json()
+    assert list(problem["errors"]) == ["cost_cap", "max_calls", "workflows[0].calls", "name"]
+    assert problem["errors"]["max_calls"] == ["got -1, expected a whole number from 0 to 999,999,999,999,999."]
+    assert problem["errors"]["name"] == ["name is empty, expected what it is a plan of, such as docs."]
+    assert "cost_cap: got 'much'" in problem["detail"]
+    assert "max_calls: got -1" in problem["detail"]
+
+
 def test_a_key_of_a_project_plans_and_reads_for_that_project_alone(website: Project) -> None:
     make_rate()
     acme = website.organization

@@ -41,6 +41,67 @@ def test_a_report_is_json_for_those_who_ask(
     assert response.json()["report"].startswith("# Daily Cost Report - 2023-11-16\n")
 
 
+def test_json_has_all_sections_as_data_for_those_who_ask(superuser: Client, acme: Organization) -> None:
+    Budget.objects.create(organization=acme, name="a day", limit=1, period="day", enforcement="hard")
+    book(acme, "0.25", input_tokens=3)
+    book(acme, None, model="mystery")
+    question = {"target_date": "2023-11-16", "organization": "acme", "data": "true", "format": "json"}
+    answer = superuser.get("/api/costs/report/daily", question).json()
+    assert answer["report"].startswith("# Daily Cost Report - 2023-11-16\n")
+    data = answer["data"]
+    assert list(data) == [
+        "report",
+        "organization",
+        "period_start",
+        "period_end",
+        "total_cost",
+        "total_tokens",
+        "total_calls",
+        "cost_by_model",
+        "cost_by_endpoint",
+        "avg_cost_per_call",
+        "avg_tokens_per_call",
+        "unpriced_calls",
+        "models",
+        "endpoints",
+        "top_agents",
+        "budgets",
+        "more_budgets",
+        "alerts",
+        "more_alerts",
+        "plan_variance",
+        "runs",
+        "more_runs",
+        "forecast",
+    ]
+    assert (data["report"], data["organization"], data["total_cost"], data["total_calls"]) == (
+        "daily",
+        "acme",
+        "0.25",
+        2,
+    )
+    assert data["models"][1] == {"model": "mystery", "cost": None, "calls": 1, "tokens": 0, "unpriced_calls": 1}
+    assert [(one["budget"], one["limit"]) for one in data["budgets"]] == [("a day", "1")]
+    assert (data["runs"], data["forecast"]) == ([], [])
+    del question["data"]
+    assert list(superuser.get("/api/costs/report/daily", question).json()) == ["report"]
+    assert list(superuser.get("/api/costs/report/daily", {**question, "data": "false"}).json()) == ["report"]
+
+
+def test_a_key_of_a_project_is_told_of_no_runs(acme: Organization) -> None:
+    key = robot(acme, owner=Project.objects.create(organization=acme, slug="website"))
+    data = key.get("/api/costs/report/monthly?data=true&format=json").json()["data"]
+    assert (data["runs"], data["more_runs"], data["plan_variance"]) == (None, 0, None)
+
+
+@pytest.mark.parametrize(
+    "question", [{"data": "yes", "format": "json"}, {"data": "true"}, {"data": "true", "format": "html"}]
+)
+def test_data_in_a_format_without_a_place_for_it_is_refused(superuser: Client, question: dict[str, str]) -> None:
+    answer = superuser.get("/api/costs/report/daily", question)
+    assert (answer.status_code, answer.json()["parameter"]) == (400, "data")
+
+
 @pytest.mark.parametrize(("question", "headers"), [({}, {"Accept": "text/html"}), ({"format": "html"}, {})])
 def test_a_report_is_html_for_those_who_ask(
     superuser: Client, question: dict[str, str], headers: dict[str, str]

@@ -85,6 +85,16 @@ def test_a_rate_is_corrected_again_and_the_last_correction_holds(wrong: Rate) ->
     assert found.cost_usd == Decimal("0.0035")  # 1000 x 2 + 100 x 15
 
 
+def test_the_same_correction_again_makes_no_other_rate(wrong: Rate) -> None:
+    first = correct_rate(wrong, input_usd_per_million=Decimal(1))
+    assert correct_rate(wrong, input_usd_per_million=Decimal(1)) == first
+    other = correct_rate(wrong, input_usd_per_million=Decimal(2))
+    assert correct_rate(wrong, input_usd_per_million=Decimal(1)).pk not in (first.pk, other.pk)
+    tiers = [{"above_input_tokens": 900, "input_usd_per_million": Decimal(5)}]
+    assert correct_rate(wrong, tiers=tiers) == correct_rate(wrong, tiers=tiers)
+    assert Rate.objects.count() == 2 + 4
+
+
 def test_tiers_stay_or_are_corrected_too(wrong: Rate) -> None:
     RateTier.objects.using("default").create(
         rate=make_rate("long-model"), above_input_tokens=500, input_usd_per_million=Decimal(6)

@@ -48,7 +48,10 @@ def test_outstanding_holds_say_what_they_hold_of_what_and_since_when(acme: Organ
     )
     assert newest.age == timedelta(minutes=2)
     assert outstanding_holds(acme, now=granted.expires_at)[0].is_expired
-    assert outstanding_holds(make_organization("other")) == ()
+    other = make_organization("other")
+    assert outstanding_holds(other) == ()
+    assert outstanding_holds([other]) == outstanding_holds([]) == ()
+    assert len(outstanding_holds([acme, other])) == 2
     assert len(outstanding_holds(limit=1)) == 1
 
 
@@ -62,6 +65,7 @@ def test_holds_of_redis_are_listed_and_counted(acme: Organization, server: OwnRe
     assert (outstanding.about, outstanding.age) == ({"model": "test-model"}, timedelta(minutes=2))
     assert [(one.budget, one.amount) for one in outstanding.amounts] == [("day", Decimal("0.25"))]
     assert (count_outstanding(), count_outstanding(acme), count_outstanding("nobody")) == (1, 1, 0)
+    assert (count_outstanding([acme]), count_outstanding([])) == (1, 0)
     (status,) = budget_status(acme, budget=budget, now=NOON)
     assert (status.held, status.leased >= Decimal("0.25")) == (0, True)
     assert counter_differences(using="default", now=NOON) == []

@@ -1,4 +1,4 @@
-"""Periods, reports, the trend and conversations."""
+"""Periods, the trend and conversations."""
 
 from __future__ import annotations
 
@@ -23,7 +23,6 @@ from costtrack.api.openapi.values import (
     nullable,
     record,
 )
-from costtrack.api.renderers import HtmlRenderer, MarkdownRenderer
 
 UNPRICED = Component(
     "UnpricedCalls",
@@ -57,17 +56,10 @@ CONVERSATION = Component(
 )
 DAY_COST = Component("DayCost", record({"date": DAY, "cost": COST}))
 CONVERSATION_COST = Component("ConversationCost", record({"conversation_id": TEXT, "total_cost": COST}))
-REPORT = Component("Report", record({"report": about(TEXT, "Markdown.")}))
-
-MARKDOWN_REPORT = Answer(
-    about="The report.",
-    content={MarkdownRenderer.media_type: TEXT, JSON: REPORT, HtmlRenderer.media_type: TEXT},
-    headers=HEADERS,
-)
 PERIODS = (
-    ("daily", views.DailyView, views.DailyReportView),
-    ("weekly", views.WeeklyView, views.WeeklyReportView),
-    ("monthly", views.MonthlyView, views.MonthlyReportView),
+    ("daily", views.DailyView),
+    ("weekly", views.WeeklyView),
+    ("monthly", views.MonthlyView),
 )
 EDGE: dict[str, Any] = {"anyOf": [A_DAY, AN_INSTANT]}
 
@@ -79,11 +71,7 @@ OPERATIONS = (
             tag="costs",
             answers={200: Answer(about="The period.", content={JSON: PERIOD}, headers=HEADERS)},
         )
-        for name, view, _ in PERIODS
-    ),
-    *(
-        Operation(view=view, id=f"get_{name}_report", tag="reports", answers={200: MARKDOWN_REPORT})
-        for name, _, view in PERIODS
+        for name, view in PERIODS
     ),
     Operation(
         view=views.TrendView,

@@ -18,6 +18,7 @@ from costtrack.api.openapi import (
     owners,
     plans,
     rates,
+    reports,
     summary,
     what_if,
 )
@@ -26,6 +27,7 @@ from costtrack.api.openapi.described import Operation
 SUBJECTS = (
     summary,
     costs,
+    reports,
     forecast,
     what_if,
     entities,

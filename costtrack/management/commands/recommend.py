@@ -9,13 +9,14 @@ from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 from django.utils import timezone
 
 from costtrack.conf import settings
 from costtrack.domain.money import format_usd
 from costtrack.domain.periods import DayRange
 from costtrack.management.arguments import aligned, iso_day
+from costtrack.management.base import BaseCommand
 from costtrack.management.organizations import organization_named
 from costtrack.models import Organization, Project
 from costtrack.reporting.recommendations import Recommendation, recommendations, savings_by_kind
@@ -33,8 +34,9 @@ class Command(BaseCommand):
 
     help = (
         "Shows what the usage of an organization suggests to change, the largest saving first: cheaper models for "
-        "short answers, prompt caching, batches, failures that cost, idle GPU reservations, agents near their limits. "
-        f"Each says how its saving was worked out, and on what condition. By default of the last {DAYS} days."
+        "short answers, prompt caching, batches, failures and retries that cost, idle GPU reservations, agents near "
+        "their limits. Each says how its saving was worked out, and on what condition. "
+        f"By default of the last {DAYS} days."
     )
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 
 from costtrack.domain.money import parse_usd
 from costtrack.domain.plans import json_data
-from costtrack.exceptions import InvalidUsage
+from costtrack.exceptions import InvalidPlan, InvalidUsage
 from costtrack.metering.cleaning import clean_text, short, whole_number
 
 LARGEST_COUNT = 10**15 - 1
@@ -62,15 +62,18 @@ Clean = Callable[[str, Any], Any]
 def given_plan(given: object) -> GivenPlan:
     """The plan that a mapping of these fields is; None and absent fields are not given.
 
-    Raises InvalidUsage, naming the field, for one that is not known, and for a value that is not acceptable.
+    Raises InvalidPlan, which names every field that is not known, is missing, or has a value that is not acceptable.
     """
-    values = _cleaned(given, PLAN, where="", what="plan")
+    values, problems = _cleaned(given, PLAN, where="", what="plan")
     name = values.get("name", "")
-    if not name:
-        raise InvalidUsage("name", name, "what it is a plan of, such as docs")
+    if isinstance(given, Mapping) and not name and not any(one.field == "name" for one in problems):
+        problems.append(InvalidUsage("name", name, "what it is a plan of, such as docs"))
     prompt, total = values.get("estimated_prompt_tokens"), values.get("estimated_total_tokens")
     if prompt is not None and total is not None and total < prompt:
-        raise InvalidUsage("estimated_total_tokens", total, f"no less than the {prompt:,} prompt tokens in them")
+        expected = f"no less than the {prompt:,} prompt tokens in them"
+        problems.append(InvalidUsage("estimated_total_tokens", total, expected))
+    if problems:
+        raise InvalidPlan(problems)
     return GivenPlan(**values)
 
 
@@ -107,27 +110,45 @@ def _workflows(name: str, value: object) -> tuple[GivenWorkflow, ...]:
     if len(value) > MAX_WORKFLOWS:
         raise InvalidUsage(name, f"{len(value):,} of them", f"at most {MAX_WORKFLOWS:,} workflows")
     found: dict[str, GivenWorkflow] = {}
+    all_problems: list[InvalidUsage] = []
     for index, one in enumerate(value):
         where = f"{name}[{index}]"
-        values = _cleaned(one, WORKFLOW, where=f"{where}.", what=where)
-        key = values.get("workflow_id", "")
-        if not key:
-            raise InvalidUsage(f"{where}.workflow_id", key, "the workflow's name, as usage is attributed to it")
-        if key in found:
-            raise InvalidUsage(f"{where}.workflow_id", key, "each workflow once")
-        found[key] = GivenWorkflow(**values)
+        values, problems = _cleaned(one, WORKFLOW, where=f"{where}.", what=where)
+        field, key = f"{where}.workflow_id", values.get("workflow_id", "")
+        if isinstance(one, Mapping) and not key and not any(problem.field == field for problem in problems):
+            problems.append(InvalidUsage(field, key, "the workflow's name, as usage is attributed to it"))
+        elif key and key in found:
+            problems.append(InvalidUsage(field, key, "each workflow once"))
+        all_problems += problems
+        found[key] = GivenWorkflow(**{"workflow_id": key, **values})
+    if all_problems:
+        raise InvalidPlan(all_problems)
     return tuple(found.values())
 
 
-def _cleaned(given: object, known: Mapping[str, Clean], *, where: str, what: str) -> dict[str, Any]:
+def _cleaned(
+    given: object, known: Mapping[str, Clean], *, where: str, what: str
+) -> tuple[dict[str, Any], list[InvalidUsage]]:
+    """The values that are acceptable, and what is wrong with the others."""
     if not isinstance(given, Mapping):
-        raise InvalidUsage(what, given, f"an object with {', '.join(known)}")
-    for name in given:
-        if name not in known:
-            close = difflib.get_close_matches(str(name)[:100], known, n=1)
-            hint = f"did you mean {close[0]}?" if close else f"there are {', '.join(known)}"
-            raise InvalidUsage(f"{where}{str(name)[:40]}", given[name], f"nothing, for there is no such field ({hint})")
-    return {name: known[name](f"{where}{name}", value) for name, value in given.items() if value is not None}
+        return {}, [InvalidUsage(what, given, f"an object with {', '.join(known)}")]
+    values: dict[str, Any] = {}
+    problems: list[InvalidUsage] = []
+    for name, value in given.items():
+        try:
+            if name not in known:
+                raise _no_such_field(f"{where}{str(name)[:40]}", value, name, known)
+            if value is not None:
+                values[name] = known[name](f"{where}{name}", value)
+        except InvalidUsage as error:
+            problems += error.problems if isinstance(error, InvalidPlan) else [error]
+    return values, problems
+
+
+def _no_such_field(field: str, value: object, name: object, known: Mapping[str, Clean]) -> InvalidUsage:
+    close = difflib.get_close_matches(str(name)[:100], known, n=1)
+    hint = f"did you mean {close[0]}?" if close else f"there are {', '.join(known)}"
+    return InvalidUsage(field, value, f"nothing, for there is no such field ({hint})")
 
 
 WORKFLOW: Mapping[str, Clean] = {

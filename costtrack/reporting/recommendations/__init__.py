@@ -14,7 +14,7 @@ from costtrack.domain.periods import DayRange
 from costtrack.models import Agent, Organization, Project
 from costtrack.pricing.ratebook import current_ratebook
 from costtrack.reporting.ledger_rows import ledger_rows
-from costtrack.reporting.recommendations.asked import Asked
+from costtrack.reporting.recommendations.asked import Asked, traffic_of
 from costtrack.reporting.recommendations.batch import batchable_calls
 from costtrack.reporting.recommendations.cheaper_model import cheaper_models
 from costtrack.reporting.recommendations.failures import costly_failures
@@ -40,16 +40,17 @@ def recommendations(
     """What the usage of the organization's local days `[start, end)` suggests, the largest saving first.
 
     With `project`, or `agent`, only what its own usage suggests. Savings of one kind are about different calls and may
-    be added up; those of different kinds may not. Budgets are told as they stand `now`. Reads only, mostly the ledger.
-    Raises ValueError for an end before the start.
+    be added up; those of different kinds may not. Budgets are told as they stand `now`. Reads only, and of the ledger
+    what the summaries show to be worth it. Raises ValueError for an end before the start.
     """
-    days = DayRange(start, end)
+    days, owner = DayRange(start, end), agent or project
     asked = Asked(
         organization=organization,
-        owner=agent or project,
+        owner=owner,
         days=days,
         now=now or timezone.now(),
-        ledger=ledger_rows(organizations=[organization], owner=agent or project, days=days),
+        ledger=ledger_rows(organizations=[organization], owner=owner, days=days),
+        traffic=traffic_of(organization, days, owner=owner),
         book=current_ratebook(using=settings.database),
     )
     return largest_first(one for kind in KINDS for one in kind(asked))

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 
 from django.db.models import QuerySet
 
-from costtrack.domain.events import ResourceType, UsageKind
+from costtrack.domain.events import ResourceType
 from costtrack.domain.money import EXACT, plain
 from costtrack.domain.periods import DayRange
 from costtrack.models import Agent, Organization, Project, ResourceUsage
+from costtrack.pricing.providers import known_gateway, known_provider
 from costtrack.pricing.ratebook import RateBook
+from costtrack.reporting.costs import summaries_of
+from costtrack.reporting.figures import Figures, read_figures, summary_sums
 from costtrack.reporting.what_if.alike_calls import AlikeCalls
 from costtrack.reporting.what_if.other_prices import NoPrice, OtherPrices
 from costtrack.reporting.wording import one_line
@@ -26,10 +29,21 @@ LEAST_SAVING = Decimal("0.01")
 """Less is not worth anybody's time."""
 NOTHING = Decimal(0)
 
-Model = tuple[str, str, str]
-"""(provider, gateway, model) as booked."""
+Model = tuple[str, str]
+"""(provider, model) as booked."""
 Place = tuple[str, str, str, str, str]
 """(project, agent, endpoint, provider, model), "" where there is none."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Traffic:
+    """What the summaries tell of the calls of one endpoint to one model: are they worth a look at the ledger?"""
+
+    endpoint: str
+    provider: str
+    model: str
+    resource_type: str
+    figures: Figures
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,6 +56,8 @@ class Asked:
     now: datetime
     ledger: QuerySet[ResourceUsage]
     """The rows of all that."""
+    traffic: Sequence[Traffic]
+    """The sums of all that."""
     book: RateBook
 
     @property
@@ -50,15 +66,35 @@ class Asked:
         return self.ledger.filter(resource_type=ResourceType.LLM_TOKENS)
 
     def models(self) -> list[Model]:
-        """The models that were called."""
-        rows = self.llm_calls.filter(kind=UsageKind.USAGE).order_by()
-        return list(rows.values_list("provider", "gateway", "model").distinct())
+        """The models of LLM calls, as far as enough is booked for them to save something."""
+        sums: dict[Model, tuple[int, Decimal]] = {}
+        for one in self.traffic:
+            if one.resource_type == ResourceType.LLM_TOKENS:
+                calls, cost = sums.get((one.provider, one.model), (0, NOTHING))
+                cost = EXACT.add(cost, one.figures.cost_usd)
+                sums[one.provider, one.model] = calls + one.figures.calls, cost
+        return [model for model, (calls, cost) in sums.items() if calls >= LEAST_CALLS and cost >= LEAST_SAVING]
+
+    def gateways(self) -> tuple[str, ...]:
+        """Through whom calls may go so that other rates hold: who has rates and is no maker, and nobody."""
+        sellers = {rate.provider for rate in self.book.rates}
+        return ("", *sorted(one for one in sellers if one and (known_gateway(one) or not known_provider(one))))
 
     def scope(self, place: Place, **more: str) -> dict[str, str]:
         """What a recommendation is about, without what has no name."""
         names = dict(zip((*GROUPED_BY, "provider", "model"), place, strict=True))
         given = {"organization": self.organization.slug, **names, **more}
         return {name: value for name, value in given.items() if value}
+
+
+def traffic_of(organization: Organization, days: DayRange, *, owner: Project | Agent | None) -> tuple[Traffic, ...]:
+    """By endpoint and model (one query, to the summaries)."""
+    names = ("endpoint", "provider", "model", "resource_type")
+    rows = summaries_of(days, organizations=[organization], owner=owner)
+    sums = rows.values(*names).annotate(**summary_sums()).order_by()
+    return tuple(
+        Traffic(**{name: row[name] for name in names}, figures=read_figures(row, using=rows.db)) for row in sums
+    )
 
 
 @dataclass(slots=True)

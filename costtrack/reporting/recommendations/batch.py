@@ -9,7 +9,7 @@ from django.db.models import Q
 from costtrack.conf import settings
 from costtrack.domain.events import ServiceTier, UsageKind
 from costtrack.domain.money import format_usd
-from costtrack.reporting.recommendations.asked import GROUPED_BY, Asked, Place, Saved, saved_by, where
+from costtrack.reporting.recommendations.asked import GROUPED_BY, Asked, Model, Place, Saved, saved_by, where
 from costtrack.reporting.recommendations.recommendation import Confidence, Recommendation, RecommendationKind
 from costtrack.reporting.what_if.alike_calls import AlikeCalls
 from costtrack.reporting.what_if.cuts import Cuts
@@ -28,40 +28,44 @@ NAMED = 'COSTTRACK["BATCHABLE_ENDPOINTS"] says that this endpoint can wait. Batc
 
 def batchable_calls(asked: Asked) -> Iterator[Recommendation]:
     """One for each project, agent, endpoint and model whose calls could go in batches."""
-    endpoints, is_named = _endpoints(asked)
-    rows = asked.llm_calls.filter(service_tier=ServiceTier.STANDARD, endpoint__in=endpoints)
     prices = OtherPrices(book=asked.book, service_tier=ServiceTier.BATCH)
-    rates = [
-        rate
-        for provider, gateway, model in (asked.models() if endpoints else ())
-        for rate in asked.book.rates_for(
-            model=model,
-            provider=provider,
-            gateway=gateway,
-            organization_id=asked.organization.pk,
-            service_tier=ServiceTier.BATCH,
-        )
-    ]
-    if not any(rate.service_tier == ServiceTier.BATCH for rate in rates):
+    rates = {
+        model: {
+            rate
+            for gateway in asked.gateways()
+            for rate in asked.book.rates_for(
+                provider=model[0],
+                model=model[1],
+                gateway=gateway,
+                organization_id=asked.organization.pk,
+                service_tier=ServiceTier.BATCH,
+            )
+        }
+        for model in asked.models()
+    }
+    models = {model for model, own in rates.items() if any(rate.service_tier == ServiceTier.BATCH for rate in own)}
+    named = settings.batchable_endpoints
+    endpoints = (_endpoints(asked, models) if named is None else set(named)) if models else set()
+    if not endpoints:
         return
+    known = {rate for own in rates.values() for rate in own}
 
     def prices_of(calls: AlikeCalls) -> OtherPrices | None:
-        rate = prices.rate_of(calls)
-        return prices if rate is not None and rate.service_tier == ServiceTier.BATCH else None
+        rate = prices.rate_of(calls) if calls.service_tier == ServiceTier.STANDARD else None
+        # One that is not known has thresholds that the calls were not told apart by.
+        return prices if rate in known and rate.service_tier == ServiceTier.BATCH else None
 
-    found = ledger_calls(rows, Cuts.of(rates, days=asked.days), group_by=GROUPED_BY)
+    rows = asked.llm_calls.filter(endpoint__in=endpoints, model__in={model for _, model in models})
+    found = ledger_calls(rows, Cuts.of(known, days=asked.days), group_by=GROUPED_BY)
     for place, saved in saved_by(found, prices_of):
-        yield _recommended(asked, place, saved, is_named=is_named)
+        yield _recommended(asked, place, saved, is_named=named is not None)
 
 
-def _endpoints(asked: Asked) -> tuple[Collection[str], bool]:
-    """Those that can wait, and whether the setting says so."""
-    named = settings.batchable_endpoints
-    if named is not None:
-        return named, True
-    usages = asked.llm_calls.filter(kind=UsageKind.USAGE).exclude(endpoint="").order_by()
-    known = set(usages.values_list("endpoint", flat=True).distinct())
-    return known - set(usages.filter(SOMEBODY_WAITS).values_list("endpoint", flat=True).distinct()), False
+def _endpoints(asked: Asked, models: Collection[Model]) -> set[str]:
+    """Those that have calls to these models, and that nobody waits for."""
+    called = {one.endpoint for one in asked.traffic if one.endpoint and (one.provider, one.model) in models}
+    usages = asked.llm_calls.filter(SOMEBODY_WAITS, kind=UsageKind.USAGE, endpoint__in=called).order_by()
+    return called - set(usages.values_list("endpoint", flat=True).distinct())
 
 
 def _recommended(asked: Asked, place: Place, saved: Saved, *, is_named: bool) -> Recommendation:

@@ -3,16 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
 from django.db import connections
 from django.db.models import Count, F, IntegerField, Min, Q, QuerySet, Sum
-from django.db.models.functions import Cast, ExtractMinute, TruncHour
+from django.db.models.functions import (
+    Cast,
+    Extract,
+    ExtractDay,
+    ExtractHour,
+    ExtractMinute,
+    ExtractMonth,
+    ExtractYear,
+)
 
-from costtrack.domain.events import Outcome, UsageKind
+from costtrack.domain.events import Outcome, ServiceTier, UsageKind
 from costtrack.domain.money import EXACT, format_usd, plain
 from costtrack.models import ResourceUsage
 from costtrack.pricing.priced_rate import PICO_PLACES, PricedRate
@@ -27,6 +35,7 @@ from costtrack.reporting.recommendations.asked import (
     where,
 )
 from costtrack.reporting.recommendations.recommendation import Confidence, Recommendation, RecommendationKind
+from costtrack.reporting.what_if.cuts import Cuts
 from costtrack.reporting.wording import counted, one_line, usd_text
 
 LEAST_PROMPT = 2048
@@ -34,6 +43,15 @@ LEAST_PROMPT = 2048
 CACHE_MINUTES = 5
 """How long a cached prompt lives at least; each such slot of time pays for writing it once."""
 COLUMNS = ("provider", "gateway", "model", "service_tier")
+
+
+def _number(part: type[Extract]) -> Cast:
+    return Cast(part("occurred_at", tzinfo=UTC), IntegerField())
+
+
+_DAY = (_number(ExtractYear) * 12 + _number(ExtractMonth)) * 31 + _number(ExtractDay)
+_SLOT = ((_DAY * 24 + _number(ExtractHour)) * 60 + _number(ExtractMinute)) / CACHE_MINUTES
+"""Which of the slots of time a call is in."""
 
 
 @dataclass(slots=True)
@@ -44,17 +62,20 @@ class _Repeated:
     tokens: int = 0
     booked: Decimal = NOTHING
     smallest: int = 0
-    slots: list[tuple[int, int, int]] = field(default_factory=list)
-    """Of each slot: its calls, and in picodollars per token what reading saves and writing adds."""
+    slots: int = 0
+    picos: int = 0
+    """What is saved for each token that is the same: in each slot one call writes it, all others read it."""
 
     def add(self, row: dict[str, Any], rate: PricedRate) -> None:
-        """A slot."""
+        """Calls of one price."""
         plain_price, read_price, write_price = _band(rate, row["least_input"])
-        self.calls += row["found_calls"]
+        calls, slots = row["found_calls"], row["found_slots"]
+        self.slots += slots
+        self.picos += (calls - slots) * (plain_price - read_price) - slots * (write_price - plain_price)
+        self.calls += calls
         self.tokens += row["input"]
         self.booked = EXACT.add(self.booked, row["booked"])
         self.smallest = min(self.smallest or row["least_input"], row["least_input"])
-        self.slots.append((row["found_calls"], plain_price - read_price, write_price - plain_price))
 
     @property
     def prefix(self) -> int:
@@ -63,15 +84,18 @@ class _Repeated:
 
     @property
     def saving(self) -> Decimal:
-        """In each slot one call writes the prefix, all others read it."""
-        picos = sum(self.prefix * ((calls - 1) * read - write) for calls, read, write in self.slots)
-        return plain(EXACT.scaleb(Decimal(picos), -PICO_PLACES))
+        """In US dollars."""
+        return plain(EXACT.scaleb(Decimal(self.prefix * self.picos), -PICO_PLACES))
 
 
 def uncached_prompts(asked: Asked) -> Iterator[Recommendation]:
     """One for each project, agent, endpoint and model whose prompts are long and never cached."""
+    rates = {model: found for provider, model in asked.models() if (found := _cached_rates(asked, provider, model))}
+    if not rates:
+        return
+    cuts = replace(Cuts.of(set().union(*rates.values()), days=asked.days), by_classes=False)
     places: dict[Place, _Repeated] = {}
-    for row in _slots(asked.llm_calls):
+    for row in _priced_alike(asked.llm_calls.filter(model__in=rates), cuts):
         place = _place(row)
         if not any(place[1:3]):
             continue  # of no agent and no endpoint: nothing says that these calls have anything in common
@@ -85,20 +109,41 @@ def uncached_prompts(asked: Asked) -> Iterator[Recommendation]:
             yield _recommended(asked, place, repeated)
 
 
-def _slots(rows: QuerySet[ResourceUsage]) -> Iterator[dict[str, Any]]:
-    """The long prompts without caching, by place, price and slot of time; calls with corrections are left out."""
+def _cached_rates(asked: Asked, provider: str, model: str) -> set[PricedRate]:
+    """All rates that it may have, if one of them has a price for cached input."""
+    found = {
+        rate
+        for gateway in asked.gateways()
+        for tier in ServiceTier
+        for rate in asked.book.rates_for(
+            model=model,
+            provider=provider,
+            gateway=gateway,
+            organization_id=asked.organization.pk,
+            service_tier=tier,
+        )
+    }
+    return found if any(rate.prices.cache_read_usd_per_million is not None for rate in found) else set()
+
+
+def _priced_alike(rows: QuerySet[ResourceUsage], cuts: Cuts) -> Iterator[dict[str, Any]]:
+    """The long prompts without caching, by place and price, with the number of slots of time that they are in.
+
+    Calls with corrections are left out. A slot that a price changes in is counted for either price.
+    """
     corrected = rows.filter(corrects_id__isnull=False).values("corrects_id")
     never_cached = Q(cache_read_tokens=0, cache_write_tokens=0, cache_write_1h_tokens=0)
     long = rows.filter(never_cached, kind=UsageKind.USAGE, outcome=Outcome.SUCCESS, input_tokens__gte=LEAST_PROMPT)
     names = {f"by_{name}": F(column) for name, column in GROUPED_BY.items()}
-    minute = Cast(ExtractMinute("occurred_at", tzinfo=UTC), IntegerField())
-    slots = (
+    found = (
         long.exclude(id__in=corrected)
         .filter(cost_usd__isnull=False)
+        .annotate(**cuts.annotations(), slot=_SLOT)
         .order_by()
-        .values(*COLUMNS, **names, hour=TruncHour("occurred_at", tzinfo=UTC), slot=minute / CACHE_MINUTES)
+        .values(*COLUMNS, **names, **cuts.parts())
         .annotate(
             found_calls=Count("id"),
+            found_slots=Count("slot", distinct=True),
             least_input=Min("input_tokens"),
             input=Sum("input_tokens"),
             first_at=Min("occurred_at"),
@@ -106,7 +151,7 @@ def _slots(rows: QuerySet[ResourceUsage]) -> Iterator[dict[str, Any]]:
         )
     )
     money = money_reader(connections[rows.db].vendor)
-    for row in slots.iterator(chunk_size=1000):
+    for row in found.iterator(chunk_size=1000):
         yield {**row, "booked": money(row["booked"])}
 
 
@@ -130,7 +175,7 @@ def _band(rate: PricedRate, input_tokens: int) -> tuple[int, int, int]:
 
 
 def _recommended(asked: Asked, place: Place, repeated: _Repeated) -> Recommendation:
-    model, slots = one_line(place[-1]), len(repeated.slots)
+    model, slots = one_line(place[-1]), repeated.slots
     return Recommendation(
         kind=RecommendationKind.PROMPT_CACHING,
         title=f"Cache the prompts{where(place)} to {model}",

@@ -15,6 +15,7 @@ class RecommendationKind(StrEnum):
     PROMPT_CACHING = "prompt_caching"
     BATCH = "batch"
     FAILURES = "failures"
+    RETRIES = "retries"
     IDLE_RESERVATIONS = "idle_reservations"
     NEAR_LIMIT = "near_limit"
 

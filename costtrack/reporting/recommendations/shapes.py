@@ -17,18 +17,20 @@ def recommendations_shape(found: Sequence[Recommendation], *, days: DayRange, zo
         "period_start": zone.start_of(days.start).isoformat(),
         "period_end": zone.start_of(days.end).isoformat(),
         "savings_by_kind": {kind.value: decimal_text(saving) for kind, saving in savings_by_kind(found).items()},
-        "recommendations": [
-            {
-                "kind": one.kind.value,
-                "title": one.title,
-                "saving_usd": cost_text(one.saving_usd),
-                "cost_usd": cost_text(one.cost_usd),
-                "calls": one.calls,
-                "scope": dict(one.scope),
-                "explanation": one.explanation,
-                "condition": one.condition,
-                "confidence": one.confidence.value,
-            }
-            for one in found
-        ],
+        "recommendations": [recommendation_shape(one) for one in found],
+    }
+
+
+def recommendation_shape(one: Recommendation) -> dict[str, Any]:
+    """One of them."""
+    return {
+        "kind": one.kind.value,
+        "title": one.title,
+        "saving_usd": cost_text(one.saving_usd),
+        "cost_usd": cost_text(one.cost_usd),
+        "calls": one.calls,
+        "scope": dict(one.scope),
+        "explanation": one.explanation,
+        "condition": one.condition,
+        "confidence": one.confidence.value,
     }

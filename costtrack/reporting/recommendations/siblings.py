@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from datetime import datetime
+from functools import lru_cache
 
 from costtrack.domain.events import ResourceType, ServiceTier
 from costtrack.pricing.model_names import version_of
@@ -27,6 +28,7 @@ MEDIUM = 3
 _WORD = re.compile(r"[^-./:@_ ]+")
 
 
+@lru_cache(maxsize=10_000)
 def family_of(model: str) -> tuple[tuple[str, ...], int]:
     """What the models of a family share, and the model's size among them."""
     version = version_of(model)
@@ -46,12 +48,13 @@ def next_smaller(
     found = [
         (-other_size, other.prices.input_usd_per_million, other.model, other)
         for other in rates
-        if _is_of_same_maker(other, rate, organization_id=organization_id)
+        # Families first: few rates are of the same one, and they are looked up in no time.
+        if (found_family := family_of(other.model))[0] == family
+        and (other_size := found_family[1]) < size
+        and _is_of_same_maker(other, rate, organization_id=organization_id)
         and other.effective_from <= at
         and other.prices.input_usd_per_million is not None
         and other.prices.output_usd_per_million is not None
-        and (found_family := family_of(other.model))[0] == family
-        and (other_size := found_family[1]) < size
     ]
     return min(found, key=lambda one: one[:3])[3] if found else None
 

@@ -93,8 +93,10 @@ def _one_by_one(usages: QuerySet[ResourceUsage], grouped: Mapping[str, str | Com
     """Corrected calls with what their corrections leave; void ones are none."""
     named = {f"by_{name}": F(column) if isinstance(column, str) else column for name, column in grouped.items()}
     rows, last_id = usages.annotate(**named).order_by("id"), 0
-    while chunk := list(rows.filter(id__gt=last_id)[:CHUNK]):
-        last_id = chunk[-1].id
+    is_last = False
+    while not is_last:
+        chunk = list(rows.filter(id__gt=last_id)[:CHUNK])
+        is_last, last_id = len(chunk) < CHUNK, chunk[-1].id if chunk else last_id
         corrections = corrections_of(chunk, using=rows.db)
         for row in chunk:
             whole = [row, *corrections.get(row.id, [])]

@@ -11,10 +11,10 @@ from django.db.models import Q, QuerySet
 from costtrack.conf import settings
 from costtrack.domain.periods import DayRange
 from costtrack.models import Agent, DailyCostSummary, Organization, Project, ResourceUsage
-from costtrack.models.summaries import AGENT
 from costtrack.reporting.costs import summaries_of
 from costtrack.reporting.ledger_rows import ledger_rows
 from costtrack.reporting.parameters import InvalidParameter, parse_text, shorten
+from costtrack.reporting.summary import grain_of
 
 OWNERS = ("project", "agent")
 SUMMED = ("provider", "model", "endpoint", "workflow", "sprint", "resource_type")
@@ -47,10 +47,12 @@ def scoped_usage(
     *,
     organizations: Collection[Organization] | None = None,
     owner: Project | Agent | None = None,
+    grain: str = "",
 ) -> ScopedUsage:
     """The usage of those days and organizations (None: all) that `scope`, names of SCOPE_NAMES with values, leaves.
 
-    A project is named by its slug, an agent by its slug or as `project/agent`. Raises InvalidParameter.
+    A project is named by its slug, an agent by its slug or as `project/agent`. `grain` is that of the summaries, if
+    they are to be narrowed further; by default what the scope needs. Raises InvalidParameter.
     """
     conditions = Q()
     for name, value in scope.items():
@@ -62,7 +64,7 @@ def scoped_usage(
     ledger = ledger_rows(organizations=organizations, owner=owner, days=days).filter(conditions)
     if any(name in LEDGER_ONLY for name in scope):
         return ScopedUsage(ledger, None, organizations)
-    summaries: Any = summaries_of(days, organizations=organizations, owner=owner, grain=AGENT)
+    summaries: Any = summaries_of(days, organizations=organizations, owner=owner, grain=grain or grain_of(scope))
     return ScopedUsage(ledger, summaries.filter(conditions), organizations)
 
 

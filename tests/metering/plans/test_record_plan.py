@@ -12,7 +12,7 @@ import pytest
 import time_machine
 from django.db import IntegrityError, connection, transaction
 
-from costtrack import InvalidUsage, UnknownOrganization, attribute, record_plan
+from costtrack import InvalidPlan, InvalidUsage, UnknownOrganization, attribute, record_plan
 from costtrack.models import CostPlan, Organization, PlannedWorkflow
 from tests.factories import NOON, make_organization, make_rate
 
@@ -73,6 +73,21 @@ def test_the_same_plan_at_the_head_is_refreshed_and_not_stored_twice(acme: Organ
     kept = CostPlan.objects.get()
     assert (kept.first_recorded_at, kept.recorded_at) == (NOON, NOON + timedelta(hours=1))
     assert PlannedWorkflow.objects.count() == 1
+
+
+def test_the_same_figures_with_other_workflows_are_the_same_plan_with_the_workflows_that_it_had(
+    acme: Organization,
+) -> None:
+    # The list is not in the fingerprint: runs have been compared with it, and a snapshot is never edited.
+    figures: dict[str, Any] = {"estimated_calls": 3, "estimated_prompt_tokens": 9, "estimated_cost_usd": 1}
+    with time_machine.travel(NOON, tick=False):
+        first = record(**figures, workflows=[{"workflow_id": "draft", "estimated_calls": 3}])
+    with time_machine.travel(NOON + timedelta(hours=1), tick=False):
+        again = record(**figures, workflows=[{"workflow_id": "write", "estimated_calls": 2}])
+    assert (again.pk, again.plan_id, again.recorded_at) == (first.pk, first.plan_id, NOON + timedelta(hours=1))
+    assert [(one.workflow_id, one.estimated_calls) for one in PlannedWorkflow.objects.all()] == [("draft", 3)]
+    other = record(**figures, selection={"version": 2}, workflows=[{"workflow_id": "write", "estimated_calls": 2}])
+    assert [one.workflow_id for one in other.workflows.all()] == ["write"]
 
 
 def test_a_plan_that_comes_back_after_another_is_a_new_snapshot(acme: Organization) -> None:
@@ -224,6 +239,46 @@ def test_what_is_wrong_is_named_and_nothing_is_stored(acme: Organization, fields
         record(**fields)
     assert raised.value.field == field
     assert not CostPlan.objects.exists()
+
+
+def test_all_that_is_wrong_is_named_at_once(acme: Organization) -> None:
+    with pytest.raises(InvalidPlan) as raised:
+        record(
+            name="",
+            max_calls=-1,
+            cost_cap="much",
+            estimated_prompt_tokens=10,
+            estimated_total_tokens=9,
+            workflows=[
+                {"workflow_id": "a", "calls": 1, "model": 1.5},
+                "b",
+                {},
+                {"workflow_id": "a"},
+                {"workflow_id": 1.5},
+            ],
+        )
+    assert [one.field for one in raised.value.problems] == [
+        "max_calls",
+        "cost_cap",
+        "workflows[0].calls",
+        "workflows[0].model",
+        "workflows[1]",
+        "workflows[2].workflow_id",
+        "workflows[3].workflow_id",
+        "workflows[4].workflow_id",
+        "name",
+        "estimated_total_tokens",
+    ]
+    assert raised.value.field == "max_calls"
+    told = "max_calls: got -1, expected a whole number from 0 to 999,999,999,999,999. cost_cap: got 'much', expected"
+    assert str(raised.value).startswith(told)
+
+
+def test_of_very_much_that_is_wrong_the_first_twenty_are_told(acme: Organization) -> None:
+    with pytest.raises(InvalidPlan, match=r"workflows\[19\]: .* And 5 more\.$") as raised:
+        record(workflows=["a"] * 25)
+    assert len(raised.value.problems) == 25
+    assert "workflows[20]" not in str(raised.value)
 
 
 def test_a_mistyped_field_of_a_workflow_is_told_of(acme: Organization) -> None:

@@ -6,18 +6,20 @@ from datetime import timedelta
 from decimal import Decimal
 
 import pytest
+from django.db import connection
 from django.test import override_settings
+from django.test.utils import CaptureQueriesContext
 
-from costtrack.metering.corrections import void_usage
+from costtrack.metering.corrections import adjust_usage, void_usage
 from costtrack.metering.ledger import record_events
 from costtrack.models import Organization, Project, ResourceUsage
 from costtrack.reporting.recommendations import RecommendationKind, recommendations, savings_by_kind
 from tests.factories import NOON, make_event, make_organization, make_rate
-from tests.reporting.recommendations.habits import NOVEMBER, book_calls, recommended
+from tests.reporting.recommendations.habits import DIGEST, NOVEMBER, book_calls, recommended
 
 pytestmark = pytest.mark.django_db
 CHEAPER, CACHING = RecommendationKind.CHEAPER_MODEL, RecommendationKind.PROMPT_CACHING
-BATCH, FAILURES = RecommendationKind.BATCH, RecommendationKind.FAILURES
+BATCH, FAILURES, RETRIES = RecommendationKind.BATCH, RecommendationKind.FAILURES, RecommendationKind.RETRIES
 
 
 @pytest.fixture
@@ -66,6 +68,11 @@ def test_nineteen_calls_are_no_habit_and_a_voided_one_does_not_count(acme: Organ
     assert len(recommended(acme, CHEAPER)) == 1
     void_usage(ResourceUsage.objects.order_by("id")[0], reason="test call")
     assert recommended(acme, CHEAPER) == []
+    book_calls(2, 1000, 100, model="gpt-9")
+    adjust_usage(ResourceUsage.objects.order_by("id")[1], reason="fewer", input_tokens=-500, cost_usd="-0.0015")
+    [found] = recommended(acme, CHEAPER)
+    # 20 x 4,500 and 500 x 3 + 100 x 15 = 3,000 per million booked; 20 x 1,400 and 500 x 1 + 100 x 4 = 900 instead
+    assert (found.calls, found.cost_usd, found.saving_usd) == (21, Decimal("0.093"), Decimal("0.0641"))
 
 
 def test_long_prompts_that_are_never_cached_would_be_cheaper_with_a_cache(acme: Organization) -> None:
@@ -88,6 +95,18 @@ def test_long_prompts_that_are_never_cached_would_be_cheaper_with_a_cache(acme: 
     assert "5 slots of 5 minutes; the smallest prompt had 4,096" in found.explanation
     assert "assumption" in found.condition
     assert found.confidence == "low"
+
+
+def test_a_cache_is_priced_as_it_was_when_each_call_was_made(acme: Organization) -> None:
+    make_rate("cached", per_million=("3", "15"), cache_read_usd_per_million=Decimal(1))
+    half_past = NOON + timedelta(minutes=30)
+    make_rate("cached", per_million=("5", "15"), cache_read_usd_per_million=Decimal(1), effective_from=half_past)
+    book_calls(20, 4096, 10, minutes=2, model="cached")
+    [found] = recommended(acme, CACHING)
+    # 15 calls up to 12:28 in 6 slots: 9 read for 2 less; 5 from 12:30 on in 2 slots: 3 read for 4 less; writing costs
+    # no more than plain input. 2048 x (18 + 12) = 61,440 per million
+    assert (found.calls, found.saving_usd) == (20, Decimal("0.06144"))
+    assert "8 slots of 5 minutes" in found.explanation
 
 
 def test_a_model_without_a_cache_price_and_calls_of_nobody_are_left_alone(acme: Organization) -> None:
@@ -141,6 +160,90 @@ def test_failures_cost_what_they_are_booked_with(acme: Organization) -> None:
     # 3 x 4500 + 3000 = 16,500 per million
     assert (found.calls, found.cost_usd, found.saving_usd) == (4, Decimal("0.0165"), Decimal("0.0165"))
     assert "Most often: Timeout (3), an error without a type (1)." in found.explanation
+
+
+def call_at(minute: float, *, failed: bool = False, **attribution: str) -> None:
+    """One call of gpt-9 that costs 1000 x 3 + 100 x 15 = 4500 per million."""
+    record_events(
+        [
+            make_event(
+                1000,
+                100,
+                model="gpt-9",
+                outcome="error" if failed else "success",
+                error_type="Timeout" if failed else "",
+                occurred_at=NOON + timedelta(minutes=minute),
+                attribution={**DIGEST, **attribution},
+            )
+        ]
+    )
+
+
+@pytest.mark.parametrize("one", [{"thread_id": "t"}, {"entity_type": "job", "entity_id": "7"}])
+def test_a_failed_call_that_is_followed_soon_by_another_of_its_thread_or_entity_was_tried_again(
+    acme: Organization, one: dict[str, str]
+) -> None:
+    for minute in (0, 2, 10):  # the third is tried again to the second
+        call_at(minute, failed=True, **one)
+    call_at(20, **one)
+    [found] = recommended(acme, RETRIES)
+    assert (found.calls, found.cost_usd, found.saving_usd) == (3, Decimal("0.0135"), Decimal("0.0135"))
+    assert "each was followed within 10 minutes by another call to the same model" in found.explanation
+    assert "Most often: Timeout (3)." in found.explanation
+    assert (found.confidence, found.scope["endpoint"]) == ("medium", "digest")
+    assert recommended(acme, FAILURES) == []
+
+
+def test_what_is_later_elsewhere_or_of_nobody_is_no_retry(acme: Organization) -> None:
+    for number, other in enumerate(
+        ({"thread_id": "t0"}, {"thread_id": "other"}, {"thread_id": "t2", "endpoint": "chat"}, {"thread_id": ""})
+    ):
+        call_at(0, failed=True, thread_id=f"t{number}" if other["thread_id"] else "")
+        call_at(11 if number == 0 else 1, **other)
+    assert recommended(acme, RETRIES) == []
+    [found] = recommended(acme, FAILURES)
+    assert (found.calls, found.saving_usd) == (4, Decimal("0.018"))
+
+
+def test_a_retry_after_the_last_of_the_days_counts_and_one_of_another_organization_does_not(acme: Organization) -> None:
+    make_organization("other")
+    for owner in ("acme", "other"):
+        for _ in range(3):
+            call_at(60 * 12 - 1, failed=True, thread_id="t", organization=owner)
+    call_at(60 * 12 + 1, thread_id="t")
+    days = {"start": NOON.date(), "end": NOON.date() + timedelta(days=1)}
+    assert [one.calls for one in recommendations(acme, **days) if one.kind == RETRIES] == [3]
+    other = Organization.objects.get(slug="other")
+    assert [one.kind for one in recommendations(other, **days)] == [FAILURES]
+
+
+def test_the_ledger_is_asked_no_more_than_the_summaries_suggest(acme: Organization) -> None:
+    def asked() -> list[str]:
+        with CaptureQueriesContext(connection) as captured:
+            recommendations(acme, **NOVEMBER)
+        return [one["sql"] for one in captured if 'FROM "costtrack_resourceusage"' in one["sql"]]
+
+    assert asked() == []
+    book_calls(19, 1000, 100, model="gpt-9")  # no habit, no sibling, no price for a cache or a batch, no failure
+    assert asked() == []
+    make_rate("gpt-9-mini", per_million=("1", "4"))
+    book_calls(1, 1000, 100, model="gpt-9")
+    assert len(asked()) == 2  # the calls without corrections, and those with
+    make_rate("gpt-9", per_million=("1.5", "7.5"), service_tier="batch")
+    assert len(asked()) == 5  # and whether somebody waits
+    book_calls(3, 1000, 100, model="gpt-9", outcome="error")
+    assert len(asked()) == 7
+
+
+def test_through_a_gateway_with_a_price_list_of_its_own_its_prices_count(acme: Organization) -> None:
+    make_rate("gpt-9", "house", per_million=("6", "30"))
+    make_rate("gpt-9-mini", "house", per_million=("0.5", "2"))
+    make_rate("gpt-9-mini", per_million=("1", "4"))
+    book_calls(20, 1000, 100, model="gpt-9", gateway="house")
+    book_calls(20, 1000, 100, model="gpt-9", gateway="passes-on", attribution={"endpoint": "mail"})
+    found = {one.scope["endpoint"]: one.saving_usd for one in recommended(acme, CHEAPER)}
+    # By the gateway's list 20 x 9,000 against 20 x 700 per million; through one without a list 90,000 against 28,000.
+    assert found == {"digest": Decimal("0.166"), "mail": Decimal("0.062")}
 
 
 def test_less_than_a_cent_is_not_worth_it(acme: Organization) -> None:
