@@ -50,6 +50,10 @@ DEFAULTS: dict[str, Any] = {
 """Every key with its default. `checks/key_rules.py` says what each accepts."""
 
 
+_resolved: dict[str, Any] = object.__getattribute__(django_settings, "__dict__")
+"""Where Django keeps the settings that were asked for, until they are overridden. A metered call asks several times."""
+
+
 class Settings:
     """Live, typed access to `django.conf.settings.COSTTRACK`."""
 
@@ -58,7 +62,10 @@ class Settings:
         """What holds for keys that are not set; a test run has others (`costtrack.testing.isolation`)."""
 
     def _get(self, key: str) -> Any:
-        return getattr(django_settings, "COSTTRACK", {}).get(key, self.defaults[key])
+        own = _resolved.get("COSTTRACK")
+        if own is None:
+            own = getattr(django_settings, "COSTTRACK", {})
+        return own.get(key, self.defaults[key])
 
     @property
     def default_organization(self) -> str:

@@ -6,7 +6,7 @@ from dataclasses import asdict
 
 from celery import shared_task
 
-from costtrack.jobs import reports, upkeep, watch
+from costtrack.jobs import recommendations, reports, upkeep, watch
 
 
 @shared_task(name="costtrack.aggregate_costs", ignore_result=True)
@@ -31,6 +31,12 @@ def deliver_alerts() -> dict[str, int]:
 def find_alerts() -> int:
     """Look for missing prices, unusual days and the like, as `manage.py find_alerts`; the new alerts."""
     return watch.find_alerts()
+
+
+@shared_task(name="costtrack.find_recommendations", ignore_result=True)
+def find_recommendations() -> int:
+    """Look for what would cost less, as `manage.py find_recommendations`; the organizations looked at."""
+    return recommendations.look_for_recommendations()
 
 
 @shared_task(name="costtrack.daily_report", ignore_result=True)

@@ -33,6 +33,7 @@ TASKS = [
     "costtrack.daily_report",
     "costtrack.deliver_alerts",
     "costtrack.find_alerts",
+    "costtrack.find_recommendations",
     "costtrack.flush_usage",
     "costtrack.partition_usage",
     "costtrack.verify_books",

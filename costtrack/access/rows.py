@@ -55,6 +55,7 @@ REACH: Mapping[type[Model], Reach] = MappingProxyType(
         models.PlannedWorkflow: Reach("plan__organization"),
         models.UsageRun: Reach("organization"),
         models.RunWorkflow: Reach("run__organization"),
+        models.FoundRecommendations: Reach("organization", Right.MANAGE_BUDGETS),
         models.JobRun: Reach(""),
         models.Installation: Reach(""),
     }

@@ -1,9 +1,11 @@
-"""The base classes of the screens: Django's own, typed by their model, and a read-only one."""
+"""The base classes of the screens: Django's own, or django-unfold's where a site has it; and a read-only one."""
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from django.apps import apps
 from django.contrib import admin
 from django.contrib.admin.options import IncorrectLookupParameters
 from django.contrib.admin.views.main import ChangeList
@@ -19,19 +21,23 @@ from costtrack.admin.scoping import ScopedScreen, person_of, scoped_filter
 if TYPE_CHECKING:
     from django.contrib.admin import ModelAdmin as DjangoModelAdmin
     from django.contrib.admin import TabularInline as DjangoTabularInline
+    from django.contrib.admin.helpers import ActionForm as ActionForm
     from django.core.paginator import Paginator as Paginator
 
     InlineFormSet = BaseInlineFormSet[Any, Any, Any]
 else:
     InlineFormSet = BaseInlineFormSet
+    # Unfold's templates draw no borders round Django's widgets, and run no action of Django's form.
+    screens = import_module("unfold.admin") if apps.is_installed("unfold") else admin
+    ActionForm = screens.ModelAdmin.action_form
 
-    class DjangoModelAdmin(admin.ModelAdmin):
+    class DjangoModelAdmin(screens.ModelAdmin):
         """Django's, subscriptable by its model, which only the type checker looks at."""
 
         def __class_getitem__(cls, model: object) -> type:
             return cls
 
-    class DjangoTabularInline(admin.TabularInline):
+    class DjangoTabularInline(screens.TabularInline):
         """Django's, subscriptable by its models, which only the type checker looks at."""
 
         def __class_getitem__(cls, models: object) -> type:

@@ -7,7 +7,7 @@ from typing import Any
 
 from django import forms
 from django.contrib import admin, messages
-from django.contrib.admin.helpers import ActionForm
+from django.core.exceptions import ValidationError
 from django.db.models import QuerySet
 from django.forms import ModelForm
 from django.http import HttpRequest
@@ -15,14 +15,16 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from costtrack.admin.bases import TabularInline
+from costtrack.admin.bases import ActionForm, TabularInline
 from costtrack.admin.budget_figures import THIS_PERIOD, BudgetFiguresAdmin
 from costtrack.admin.figures import json_block
 from costtrack.admin.thresholds import ThresholdInline
 from costtrack.budgets.changes import CHANGEABLE, change_budget, create_budget, delete_budget
 from costtrack.domain.budget_rules import TEXT_SCOPE
 from costtrack.domain.money import round_cost
+from costtrack.exceptions import CostTrackError
 from costtrack.models import Budget, BudgetChange, BudgetCounter
+from costtrack.reporting.figures import ROUNDING
 
 FIXED = ("organization", "project", "agent", "metric", "period", "per")
 """What a budget is about, beside the texts: never changed."""
@@ -162,20 +164,32 @@ class BudgetAdmin(BudgetFiguresAdmin):
         if percent is None:
             self.message_user(request, _("Say by how many percent, from 0.01 to 1,000."), messages.WARNING)
             return
-        raised = list(queryset.filter(limit__isnull=False))
-        for budget in raised:
+        raised = 0
+        for budget in queryset.filter(limit__isnull=False):
             assert budget.limit is not None
-            change_budget(budget, changed_by=request.user, limit=round_cost(budget.limit * (100 + percent) / 100))
-            self.log_change(request, budget, [{"changed": {"fields": ["Limit"]}}])
-        self.message_user(request, _("%(number)s raised.") % {"number": len(raised)}, messages.SUCCESS)
+            limit = ROUNDING.divide(ROUNDING.multiply(budget.limit, 100 + percent), Decimal(100))
+            raised += self._change(request, budget, field="Limit", limit=round_cost(limit))
+        if raised:
+            self.message_user(request, _("%(number)s raised.") % {"number": raised}, messages.SUCCESS)
 
     def _set_active(self, request: HttpRequest, queryset: QuerySet[Budget], *, is_active: bool) -> None:
-        changed = list(queryset.filter(is_active=not is_active))
-        for budget in changed:
-            change_budget(budget, changed_by=request.user, is_active=is_active)
-            self.log_change(request, budget, [{"changed": {"fields": ["Is active"]}}])
+        changed = sum(
+            self._change(request, budget, field="Is active", is_active=is_active)
+            for budget in queryset.filter(is_active=not is_active)
+        )
         text = _("%(number)s woken.") if is_active else _("%(number)s rest.")
-        self.message_user(request, text % {"number": len(changed)}, messages.SUCCESS)
+        self.message_user(request, text % {"number": changed}, messages.SUCCESS)
+
+    def _change(self, request: HttpRequest, budget: Budget, *, field: str, **changes: Any) -> bool:
+        """Change one; say why, if that can not be: a limit may be too large, or somebody has deleted the budget."""
+        try:
+            change_budget(budget, changed_by=request.user, **changes)
+        except (ValidationError, CostTrackError) as error:
+            why = " ".join(error.messages) if isinstance(error, ValidationError) else str(error)
+            self.message_user(request, f"{budget}: {why}", messages.ERROR)
+            return False
+        self.log_change(request, budget, [{"changed": {"fields": [field]}}])
+        return True
 
 
 def _percent_in(request: HttpRequest) -> Decimal | None:

@@ -1,10 +1,12 @@
 """The ledger, read-only, newest first; fast at millions of rows.
 
-What that takes is said in docs/decisions/0005-admin-ledger.md: a bounded count, date links and filters whose
-choices come from elsewhere, no sorting by other columns, and only searches that have an index.
+What that takes is said in docs/decisions/0005-admin-ledger.md: pages without a number and no count, date links and
+filters whose choices come from elsewhere, no sorting by other columns, and only searches that have an index.
 """
 
 from __future__ import annotations
+
+from typing import Any
 
 from django.contrib import admin
 from django.contrib.admin.utils import flatten_fieldsets
@@ -25,6 +27,7 @@ from costtrack.admin.filters import (
     ProviderFilter,
     ResourceTypeFilter,
 )
+from costtrack.admin.keyset_list import KeysetChangeList
 from costtrack.admin.large_lists import LargeListAdmin
 from costtrack.admin.paginator import BoundedPaginator
 from costtrack.admin.scoping import person_of
@@ -131,6 +134,10 @@ class ResourceUsageAdmin(LargeListAdmin[ResourceUsage]):
         if term.isascii() and term.isdigit() and len(term) < 19:
             wanted |= Q(id=int(term))
         return queryset.filter(wanted), False
+
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[KeysetChangeList]:
+        """The list whose pages cost the same at any depth."""
+        return KeysetChangeList
 
     def reads_all_dates(self, asked: set[str]) -> bool:
         """By a column without an index: a rare value is looked for in every row (2 s in 3 million)."""

@@ -10,11 +10,13 @@ from typing import TYPE_CHECKING, Any
 from django.contrib import admin
 from django.contrib.admin.options import BaseModelAdmin
 from django.contrib.admin.utils import get_fields_from_path
+from django.contrib.admin.widgets import AutocompleteSelect
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest
 
 from costtrack.access.principals import Person, Right
 from costtrack.access.rows import may_change, may_see, right_to_change, rows_granted, visible_rows
+from costtrack.admin.key_choices import keys_only
 from costtrack.models import Organization
 
 if TYPE_CHECKING:
@@ -88,7 +90,10 @@ class ScopedScreen(ScreenBase):
             kwargs["queryset"] = choices
             if db_field.remote_field.model is Organization:
                 kwargs["required"] = True
-        return super().formfield_for_foreignkey(db_field, request, **kwargs)
+        field = super().formfield_for_foreignkey(db_field, request, **kwargs)
+        if field is not None and isinstance(field.widget, AutocompleteSelect):
+            field.widget.__class__ = keys_only(type(field.widget))
+        return field
 
     def formfield_for_manytomany(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
         """The same."""

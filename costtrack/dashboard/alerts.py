@@ -15,7 +15,9 @@ from costtrack.alerts.acknowledge import AlertStateConflict, acknowledge_alert
 from costtrack.conf import settings
 from costtrack.dashboard.addresses import address, choices
 from costtrack.dashboard.alert_lines import alert_lines
+from costtrack.dashboard.channels import channel_lines, may_test, tested_channel
 from costtrack.dashboard.exports import export_links
+from costtrack.dashboard.links import admin_address
 from costtrack.dashboard.pages import NotAllowed, Page
 from costtrack.domain.periods import ZoneHistory
 from costtrack.models import BudgetAlert, Severity
@@ -42,7 +44,7 @@ class AlertsPage(Page):
     name = "alerts"
     heading = "Alerts"
     template_name = "costtrack/dashboard/alerts.html"
-    parameters = (*FILTERS, "cursor")
+    parameters = (*FILTERS, "cursor", "tested")
     is_live = True
 
     def content(self) -> dict[str, Any]:
@@ -60,6 +62,19 @@ class AlertsPage(Page):
             "first_href": self.here.changed() if "cursor" in self.given else "",
             "exports": export_links("alerts", {"organization": slug, **asked}),
             "is_filtered": any(asked.values()),
+            **self._channels(),
+        }
+
+    def _channels(self) -> dict[str, Any]:
+        """Where alerts go, for those who may change that; else nothing is asked or shown."""
+        if not may_test(self.person):
+            return {"channels": None}
+        asked = self.organization if "organization" in self.given else None
+        lines = channel_lines(self.person, asked, zone=self.zone)
+        return {
+            "channels": lines,
+            "tested": tested_channel(self.given.get("tested"), lines),
+            "channels_href": admin_address(self.request, "alertchannel_changelist"),
         }
 
     def _rows(self) -> QuerySet[BudgetAlert]:

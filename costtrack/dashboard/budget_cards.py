@@ -12,7 +12,7 @@ from costtrack.conf import settings
 from costtrack.dashboard.addresses import address
 from costtrack.dashboard.charts.bars import BudgetBar, Tick
 from costtrack.dashboard.words import PERCENT, instant_words, quantity
-from costtrack.domain.money import decimal_text, plain
+from costtrack.domain.money import plain
 from costtrack.domain.periods import ZoneHistory
 from costtrack.models import Budget, BudgetThreshold
 from costtrack.reporting.budget_figures import BudgetState, BudgetStatus
@@ -141,7 +141,7 @@ def _card(
     metric = status.metric
     held = plain(status.held + status.leased)
     standing = standing_text(status, now=now, zone=zone)
-    percent = "" if status.percent is None else f"{decimal_text(status.percent)}{PERCENT}"
+    percent = "" if status.percent is None else f"{plain(status.percent):,}{PERCENT}"
     class_ = CLASSES[status.state]
     if class_ == "ct-ok" and standing.startswith("Forecast"):
         class_ = "ct-near"

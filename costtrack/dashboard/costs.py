@@ -85,6 +85,11 @@ class CostPage(Page):
         """With organizations where there are several."""
         return (*self.dimensions, *(["organization"] if len(self.organizations) > 1 else []))
 
+    @property
+    def shown_tables(self) -> Sequence[str]:
+        """Of several organizations these come first: the agents of all are many, and say little without them."""
+        return ("organization", "project", "model") if len(self.organizations) > 1 else self.tables
+
     def content(self) -> dict[str, Any]:
         """Tiles, chart, tables, budgets."""
         period, before = self.period, compared_with(self.period, today=self.today)
@@ -129,7 +134,7 @@ class CostPage(Page):
 
     def _tables(self, before: DayRange, query: Mapping[str, str]) -> list[CostTable]:
         found = []
-        for dimension in self.tables:
+        for dimension in self.shown_tables:
             if dimension != self.group_by:
                 summary = grouped_costs(self.scope, dimension, self.period, before=before, limit=ROWS_SHOWN)
                 found.append(cost_table(summary, here=self.here, organizations=self.organizations, query=query))

@@ -12,8 +12,12 @@ from costtrack.dashboard.words import instant_words
 from costtrack.jobs.health import delivery_problems, late_jobs
 from costtrack.jobs.schedule import JOBS
 from costtrack.metering.health import metering_health
-from costtrack.models import JobRun
+from costtrack.models import DailyCostSummary, JobRun, ResourceUsage
+from costtrack.models.summaries import PENDING
 from costtrack.reporting.wording import one_line
+
+MOST_COUNTED = 50_000
+"""Sums that wait; so many do where no job folds them."""
 
 
 class HealthPage(Page):
@@ -42,6 +46,7 @@ class HealthPage(Page):
         runs = {run.name: run for run in JobRun.objects.using(settings.database)}
         return {
             "problems": problems,
+            "books": self._books(),
             "metering": [
                 ("Transport", health.transport),
                 ("Waiting to be booked", f"{health.spool.unbooked_bytes:,} bytes"),
@@ -52,6 +57,16 @@ class HealthPage(Page):
             "subscribers": shown["subscribers"],
             "jobs": [self._job(job.name, job.command, job.about, runs.get(job.name)) for job in JOBS],
         }
+
+    def _books(self) -> list[tuple[str, str]]:
+        """Of the database, whoever wrote it: when the ledger grew last, and how far the summaries are behind."""
+        last = ResourceUsage.objects.using(settings.database).order_by("-id").values_list("recorded_at", flat=True)
+        waiting = DailyCostSummary.all_grains.using(settings.database).filter(grain=PENDING)
+        count = waiting[: MOST_COUNTED + 1].count()
+        return [
+            ("Recorded last", instant_words(last.first(), zone=self.zone)),
+            ("Sums to be folded", f"{count:,}" if count <= MOST_COUNTED else f"over {MOST_COUNTED:,}"),
+        ]
 
     def _job(self, name: str, command: str, about: str, run: JobRun | None) -> dict[str, str]:
         return {

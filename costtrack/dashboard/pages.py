@@ -41,6 +41,7 @@ NAVIGATION = (
     ("budgets", "Budgets"),
     ("alerts", "Alerts"),
     ("usage", "Usage"),
+    ("resources", "Resources"),
     ("plans", "Plans"),
     ("rates", "Rates"),
     ("recommendations", "Savings"),

@@ -2,63 +2,82 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from datetime import datetime, timedelta
+from collections.abc import Mapping
+from datetime import timedelta
+from decimal import Decimal
 from typing import Any
 
-from django.core.cache import cache
+from django.http import Http404, HttpRequest, HttpResponseRedirect
+from django.http.response import HttpResponseBase
 
+from costtrack.access.principals import Person
+from costtrack.access.rows import may_change
+from costtrack.conf import settings
 from costtrack.dashboard.addresses import Choice, address
-from costtrack.dashboard.pages import Page
+from costtrack.dashboard.pages import NotAllowed, Page
 from costtrack.dashboard.periods import day_text
 from costtrack.dashboard.words import instant_words
-from costtrack.domain.periods import DayRange
-from costtrack.models import Organization
-from costtrack.reporting.recommendations import Recommendation, recommendations
+from costtrack.jobs.recommendations import keep_recommendations
+from costtrack.models import FoundRecommendations, Organization
+from costtrack.reporting.read_limit import limited_reading
+from costtrack.reporting.recommendations.found import Found, find_recommendations, found_recommendations
 from costtrack.reporting.wording import one_line, usd_text
 
-LOOKS_BACK = timedelta(days=30)
-KEPT_SECONDS = 3600
-"""How long the same is shown: it is about weeks, and reads every call of them."""
 SCOPE_ORDER = ("project", "agent", "endpoint", "provider", "model", "target_model", "budget", "subject")
+NOT_YOURS = "Looking anew is for the managers of the organization; else it is done once a day."
 
 
 class RecommendationsPage(Page):
-    """Recommendations for one organization: savings of several can not be compared."""
+    """Recommendations for one organization, as they were found last: savings of several can not be compared."""
 
     name = "recommendations"
     heading = "Savings"
     template_name = "costtrack/dashboard/recommendations.html"
 
     def content(self) -> dict[str, Any]:
-        """The largest saving first; which organization, where none is asked for."""
+        """The largest saving first; which organization, where none is asked for; who looks, where nobody has yet."""
         organization = self.organization
         if organization is None:
-            return {"lines": None, "organizations_to_choose": self._choices()}
-        end = self.today + timedelta(days=1)
-        found, worked_out_at = kept_recommendations(organization, DayRange(end - LOOKS_BACK, end), now=self.now)
+            return {"is_asked": False, "organizations_to_choose": [_choice(one) for one in self.granted]}
+        found = found_recommendations(organization)
+        look_href = address("look", organization=organization.slug) if may_look(self.person, organization) else ""
+        shown = {} if found is None else self._shown(found)
+        return {"is_asked": True, "found": found, "look_href": look_href, **shown}
+
+    def _shown(self, found: Found) -> dict[str, Any]:
+        days = found.days
         return {
-            "lines": [_line(one) for one in found],
-            "worked_out_at": instant_words(worked_out_at, zone=self.zone),
-            "since": day_text(end - LOOKS_BACK),
-            "until": day_text(self.today),
-            "days": LOOKS_BACK.days,
+            "lines": [_line(one) for one in found.recommendations],
+            "found_at": instant_words(found.at, zone=self.zone),
+            "since": day_text(days.start),
+            "until": day_text(days.end - timedelta(days=1)),
+            "days": (days.end - days.start).days,
         }
 
-    def _choices(self) -> list[Choice]:
-        return [_choice(one) for one in self.granted]
+
+class LookPage(Page):
+    """Look anew, now, for one organization: POST only, with the session's CSRF token."""
+
+    http_method_names = ["post", "options"]
+    name = "recommendations"
+    heading = "Savings"
+
+    def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        """Keep what is found and show it. Where that takes the database too long, it is left to the job."""
+        organization = self.organization
+        if organization is None:
+            raise Http404("organization: name the one to look at.")
+        if not may_look(self.person, organization):
+            raise NotAllowed(NOT_YOURS)
+        with limited_reading(settings.database):
+            found = find_recommendations(organization, now=self.now)
+        keep_recommendations(organization, found)
+        return HttpResponseRedirect(address("recommendations", organization=organization.slug))
 
 
-def kept_recommendations(
-    organization: Organization, days: DayRange, *, now: datetime
-) -> tuple[Sequence[Recommendation], datetime]:
-    """The recommendations, and when they were worked out: at most an hour ago."""
-    key = f"costtrack-recommendations-{organization.pk}-{days.start}-{days.end}"
-    kept: tuple[Sequence[Recommendation], datetime] | None = cache.get(key)
-    if kept is None:
-        kept = recommendations(organization, start=days.start, end=days.end), now
-        cache.set(key, kept, KEPT_SECONDS)
-    return kept
+def may_look(person: Person, organization: Organization) -> bool:
+    """Whether the person may have what was found last replaced."""
+    return may_change(person, FoundRecommendations(organization=organization))
 
 
 def _choice(organization: Organization) -> Choice:
@@ -66,16 +85,20 @@ def _choice(organization: Organization) -> Choice:
     return Choice(label=one_line(str(organization)), href=href, is_current=False)
 
 
-def _line(found: Recommendation) -> Mapping[str, Any]:
-    scope = [(name.replace("_", " "), found.scope[name]) for name in SCOPE_ORDER if found.scope.get(name)]
+def _line(one: Mapping[str, Any]) -> Mapping[str, Any]:
+    scope = [(name.replace("_", " "), one["scope"][name]) for name in SCOPE_ORDER if one["scope"].get(name)]
     return {
-        "title": one_line(found.title),
-        "kind": found.kind.value.replace("_", " "),
-        "explanation": found.explanation,
-        "condition": found.condition,
-        "confidence": found.confidence.value,
+        "title": one_line(one["title"]),
+        "kind": one["kind"].replace("_", " "),
+        "explanation": one["explanation"],
+        "condition": one["condition"],
+        "confidence": one["confidence"],
         "scope": [(name, one_line(value)) for name, value in scope],
-        "saving": "" if found.saving_usd is None else usd_text(found.saving_usd),
-        "cost": "" if found.cost_usd is None else usd_text(found.cost_usd),
-        "calls": f"{found.calls:,}",
+        "saving": _usd(one["saving_usd"]),
+        "cost": _usd(one["cost_usd"]),
+        "calls": f"{one['calls']:,}",
     }
+
+
+def _usd(text: str | None) -> str:
+    return "" if text is None else usd_text(Decimal(text))

@@ -39,6 +39,7 @@ JOBS = (
     Job("costtrack.flush_usage", "flush_usage", "*/5 * * * *", 300, "book what dead processes left"),
     Job("costtrack.find_alerts", "find_alerts", "7 * * * *", None, "prices that are missing, unusual days, metering"),
     Job("costtrack.daily_report", "send_daily_reports", "12 * * * *", None, "of each organization's morning"),
+    Job("costtrack.find_recommendations", "find_recommendations", "52 2 * * *", None, "what would cost less"),
     Job("costtrack.partition_usage", "partition_usage", "23 2 * * *", None, "the ledger's coming months"),
     Job("costtrack.verify_books", "aggregate_costs --verify", "41 3 * * *", None, "prove the books"),
 )

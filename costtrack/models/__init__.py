@@ -12,6 +12,7 @@ from costtrack.models.leases import BudgetLease
 from costtrack.models.ledger import ResourceUsage, UsageKey
 from costtrack.models.plans import CostPlan, PlannedWorkflow
 from costtrack.models.rates import Rate, RateTier
+from costtrack.models.recommendations import FoundRecommendations
 from costtrack.models.runs import RunStatus, RunWorkflow, UsageRun
 from costtrack.models.severity import Severity
 from costtrack.models.summaries import DailyCostSummary
@@ -32,6 +33,7 @@ __all__ = [
     "BudgetThreshold",
     "CostPlan",
     "DailyCostSummary",
+    "FoundRecommendations",
     "Hold",
     "Installation",
     "JobRun",

@@ -24,11 +24,13 @@ PICTURES = {
     "budgets": "/costs/budgets/",
     "alerts": "/costs/alerts/",
     "usage": "/costs/usage/",
+    "resources": "/costs/resources/?organization=demo-biotech",
     "plans": "/costs/plans/",
     "rates": "/costs/rates/",
-    "savings": "/costs/recommendations/",
+    "savings": "/costs/recommendations/?organization=demo-biotech",
     "health": "/costs/health/",
     "admin-budgets": "/admin/costtrack/budget/",
+    "admin-ledger": "/admin/costtrack/resourceusage/",
     "admin-rates": "/admin/costtrack/rate/?as_of=2026-01-01",
 }
 DARK, PHONE = ("overview", "budgets"), ("overview", "budgets")
@@ -42,6 +44,7 @@ def main() -> int:
         print("There is no Chromium: install the system's package `chromium`, or set CHROMIUM to its path.")
         return 1
     with tempfile.TemporaryDirectory() as folder, demo_site(Path(folder)) as site, sync_playwright() as playwright:
+        site.manage("find_recommendations")
         browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
         _take(browser, site, PICTURES, width=1280, scheme="light", suffix="")
         _take(browser, site, {name: PICTURES[name] for name in DARK}, width=1280, scheme="dark", suffix="-dark")

@@ -6,6 +6,7 @@ import itertools
 
 import pytest
 from axe_playwright_python.base import AXE_FILE_PATH
+from playwright.sync_api import expect
 
 from tests.browser.conftest import Watched
 
@@ -17,9 +18,11 @@ DASHBOARD = (
     "/costs/budgets/",
     "/costs/alerts/",
     "/costs/usage/",
+    "/costs/resources/",
     "/costs/plans/",
     "/costs/rates/",
     "/costs/recommendations/",
+    "/costs/recommendations/?organization=demo-biotech",
     "/costs/mine/",
     "/costs/health/",
 )
@@ -51,6 +54,27 @@ def test_every_page_of_the_dashboard_is_for_everybody(watched: Watched) -> None:
         if faults := faults_of(watched):
             found[path] = faults
     assert found == {}
+
+
+def test_savings_are_looked_for_and_a_channel_is_tried_at_the_push_of_a_button(watched: Watched) -> None:
+    page = watched.open("/costs/recommendations/?organization=demo-biotech")
+    page.locator("#ct-look").click()
+    expect(page.locator("main")).to_contain_text("looked for anew each day")
+    expect(page.locator("#ct-look")).to_have_text("Look again")
+    page = watched.open("/costs/alerts/?organization=demo-retail")
+    page.get_by_role("button", name="Send a test").first.click()
+    expect(page.locator("#ct-tested")).to_contain_text("test")
+    assert faults_of(watched) == []
+
+
+def test_the_pages_of_the_admin_s_ledger_lead_down_and_up(watched: Watched) -> None:
+    page = watched.open("/admin/costtrack/resourceusage/")
+    pages = page.get_by_role("navigation", name="Pages")
+    newest = pages.locator("span").inner_text()
+    pages.get_by_role("link", name="Older").click()
+    expect(pages.locator("span")).not_to_have_text(newest)
+    pages.get_by_role("link", name="Newer").click()
+    expect(pages.locator("span")).to_have_text(newest)
 
 
 def test_the_admin_s_screens_work_under_the_policy(watched: Watched) -> None:

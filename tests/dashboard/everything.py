@@ -47,6 +47,7 @@ LISTS = {
     "budgets": "budgets/",
     "alerts": "alerts/",
     "usage": "usage/",
+    "resources": "resources/",
     "plans": "plans/",
     "rates": "rates/",
     "recommendations": "recommendations/",

@@ -30,7 +30,7 @@ def globex(db: None) -> World:
 
 def test_every_route_is_tested(acme: World) -> None:
     named = {pattern.name for pattern in urlpatterns}
-    assert named == {*LISTS, *acme.paths, "acknowledge", "events", "health"}
+    assert named == {*LISTS, *acme.paths, "acknowledge", "test-channel", "look", "events", "health"}
     assert any(str(one.pattern) == "costs/" for one in get_resolver().url_patterns)
 
 

@@ -53,6 +53,17 @@ def test_groups_are_the_dearest_first_with_their_share_and_change(viewer: Client
     assert cells(page, "agent") == [("web/bot 1 unpriced", "$60.00", "100.0 %", "+140 %", "4")]
 
 
+def test_of_several_organizations_they_are_told_apart_in_place_of_their_agents(superuser: Client, bot: Agent) -> None:
+    book(organization("globex"), "5")
+    page = opened(superuser)
+    assert cells(page, "organization") == [
+        ("acme 1 unpriced", "$60.00", "92.3 %", "+140 %", "4"),  # 60 of 65; 60 against 25
+        ("globex", "$5.00", "7.7 %", "new", "1"),
+    ]
+    assert not page.has("ct-by-agent")
+    assert opened(superuser, organization="acme").has("ct-by-agent")
+
+
 def test_the_chart_and_the_table_below_it_have_each_day(viewer: Client, bot: Agent) -> None:
     chart = opened(viewer).by_id("ct-costs")
     rows = chart.one("table").rows

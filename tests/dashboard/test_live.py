@@ -59,7 +59,7 @@ def test_pages_say_how_often_they_renew_themselves(superuser: Client) -> None:
         page = opened(superuser, path)
         assert page.by_id("ct-live").attributes["data-seconds"] == "15"
         assert [script.attributes["src"] for script in page.all("script")] == ["/static/costtrack/live.js"]
-    for path in ("usage/", "rates/", "mine/", "plans/", "recommendations/", one.paths["usage-row"]):
+    for path in ("usage/", "resources/", "rates/", "mine/", "plans/", "recommendations/", one.paths["usage-row"]):
         page = opened(superuser, path)
         assert "data-seconds" not in page.by_id("ct-live").attributes
         assert page.all("script") == []

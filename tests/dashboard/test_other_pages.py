@@ -1,19 +1,17 @@
-"""Rates without a price, savings, one's own usage, health."""
+"""Rates without a price, one's own usage, health."""
 
 from __future__ import annotations
 
 from datetime import UTC, date, datetime
-from decimal import Decimal
 
 import pytest
-import time_machine
 from django.contrib.auth import get_user_model
 from django.test import Client
 
 from costtrack.access.keys import create_key
-from costtrack.dashboard import recommendations
+from costtrack.aggregation import fold_pending
+from costtrack.dashboard import health
 from costtrack.models import JobRun, Organization
-from costtrack.reporting.recommendations import Confidence, Recommendation, RecommendationKind
 from tests.dashboard.everything import world
 from tests.dashboard.reading import opened, tile
 from tests.reporting.booked import agent, book
@@ -48,49 +46,6 @@ def test_models_without_a_rate_are_listed_with_the_most_calls_first(
 def test_where_all_has_a_price_that_is_said(viewer: Client, acme: Organization) -> None:
     book(acme, "1")
     assert "Every call of the last 90 days has a price." in opened(viewer, "rates/").by_id("ct-empty").text
-
-
-def test_recommendations_are_of_one_organization(superuser: Client, viewer: Client, acme: Organization) -> None:
-    assert "nothing would clearly have cost less" in opened(viewer, "recommendations/").text
-    Organization.objects.create(slug="globex")
-    page = opened(superuser, "recommendations/")
-    links = [link.attributes["href"] for link in page.by_id("ct-live").all("a")]
-    assert links == ["/costs/recommendations/?organization=acme", "/costs/recommendations/?organization=globex"]
-
-
-def test_a_recommendation_tells_its_saving_and_how_it_was_worked_out(
-    viewer: Client, acme: Organization, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    asked: list[object] = []
-
-    def found(organization: Organization, **days: object) -> list[Recommendation]:
-        asked.extend([organization, days])
-        return [
-            Recommendation(
-                kind=RecommendationKind.BATCH,
-                title="Send them in batches",
-                explanation="10 calls cost $4.00, in batches $2.00.",
-                condition="If nobody waits.",
-                confidence=Confidence.MEDIUM,
-                scope={"organization": "acme", "model": "gpt-4"},
-                calls=10,
-                cost_usd=Decimal(4),
-                saving_usd=Decimal(2),
-            )
-        ]
-
-    monkeypatch.setattr(recommendations, "recommendations", found)
-    text = opened(viewer, "recommendations/").by_id("ct-recommendations").text
-    assert asked == [acme, {"start": date(2023, 10, 18), "end": date(2023, 11, 17)}]
-    assert "Saving $2.00 in 30 days" in text
-    assert "10 calls cost $4.00, in batches $2.00." in text
-    assert "Model gpt-4" in text
-    assert "Cost now $4.00" in text
-    assert "Worked out on 16 Nov 2023, 12:00; anew each hour." in opened(viewer, "recommendations/").text
-    assert len(asked) == 2  # not again
-    with time_machine.travel("2023-11-16T13:00:01Z", tick=False):
-        opened(viewer, "recommendations/")
-    assert len(asked) == 4
 
 
 def test_one_s_own_usage_is_what_names_one(viewer: Client, acme: Organization) -> None:
@@ -132,6 +87,22 @@ def test_health_tells_what_is_wrong_and_what_to_do(superuser: Client, acme: Orga
     jobs = {row[0].split()[0]: row for row in page.by_id("ct-job-list").rows}
     assert jobs["check_budgets"][1:] == ["– boom", "manage.py check_budgets"]  # noqa: RUF001
     assert jobs["aggregate_costs"][1] == "never ran"
+
+
+def test_health_tells_when_the_ledger_grew_last_and_how_far_the_summaries_are_behind(
+    superuser: Client, acme: Organization, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def books() -> list[list[str]]:
+        return opened(superuser, "health/").by_id("ct-books").rows
+
+    assert books() == [["Recorded last", "–"], ["Sums to be folded", "0"]]  # noqa: RUF001
+    for _ in range(2):
+        book(acme, "1")
+    assert books() == [["Recorded last", "1 Jan 2024, 00:00"], ["Sums to be folded", "2"]]
+    monkeypatch.setattr(health, "MOST_COUNTED", 1)
+    assert books()[1] == ["Sums to be folded", "over 1"]
+    fold_pending()
+    assert books()[1] == ["Sums to be folded", "0"]
 
 
 def test_unpriced_calls_lead_to_the_rates(superuser: Client) -> None:

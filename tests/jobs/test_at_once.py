@@ -17,7 +17,7 @@ from django.db import connection, connections
 
 from costtrack.aggregation import verify_books
 from costtrack.alerts.channels.handlers import alert_handler
-from costtrack.jobs import reports, upkeep, watch
+from costtrack.jobs import recommendations, reports, upkeep, watch
 from costtrack.metering.ledger import record_events
 from costtrack.metering.spool.directory import prepared_directory
 from costtrack.metering.spool.encoding import encode
@@ -29,6 +29,7 @@ from costtrack.models import (
     BudgetAlert,
     BudgetCounter,
     DailyCostSummary,
+    FoundRecommendations,
     JobRun,
     ReportDelivery,
     ResourceUsage,
@@ -76,6 +77,7 @@ def test_fa_26_eight_of_each_job_at_once_do_what_one_does(monkeypatch: pytest.Mo
         by_eight(watch.find_alerts)
         by_eight(watch.deliver)
         by_eight(reports.send_daily_reports)
+        by_eight(recommendations.look_for_recommendations)
         assert by_eight(upkeep.prove_books) == [0] * WORKERS
         assert verify_books() == []
         assert not DailyCostSummary.all_grains.filter(grain="pending").exists()
@@ -85,7 +87,8 @@ def test_fa_26_eight_of_each_job_at_once_do_what_one_does(monkeypatch: pytest.Mo
         assert sorted(taken) == sorted(str(key) for key in AlertDelivery.objects.values_list("id", flat=True))
         assert set(AlertDelivery.objects.values_list("state", flat=True)) == {"sent"}
         assert len(mail.outbox) == ReportDelivery.objects.count() == 0
-    assert JobRun.objects.filter(last_error="").count() == 6
+    assert FoundRecommendations.objects.get().organization == acme
+    assert JobRun.objects.filter(last_error="").count() == 7
 
 
 @pytest.mark.django_db(transaction=True)

@@ -28,11 +28,11 @@ KILLS = 6
 FOREVER = """
 import django
 django.setup()
-from costtrack.jobs import reports, upkeep, watch
+from costtrack.jobs import recommendations, reports, upkeep, watch
 print("ready", flush=True)
 while True:
     for job in (upkeep.fold_costs, watch.check_budgets, watch.find_alerts, watch.deliver, upkeep.make_partitions,
-                upkeep.prove_books, reports.send_daily_reports):
+                upkeep.prove_books, reports.send_daily_reports, recommendations.look_for_recommendations):
         job()
 """
 

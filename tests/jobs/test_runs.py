@@ -70,6 +70,7 @@ def test_the_intervals_are_those_of_the_schedule() -> None:
         "flush_usage": timedelta(minutes=5),
         "find_alerts": timedelta(hours=1),
         "daily_report": timedelta(hours=1),
+        "find_recommendations": timedelta(days=1),
         "partition_usage": timedelta(days=1),
         "verify_books": timedelta(days=1),
     }

@@ -99,6 +99,12 @@ def test_a_wrong_file_records_nothing_and_says_why(file: Path, text: str, reason
     assert not CostPlan.objects.exists()
 
 
+def test_all_wrong_fields_of_a_file_are_named_at_once(file: Path) -> None:
+    file.write_text("name: docs\ncost_cap: lots\nmax_calls: -1\n")
+    with pytest.raises(CommandError, match=r"cost_cap: got 'lots'.*max_calls: got -1"):
+        record(file)
+
+
 def test_a_file_that_is_not_there_or_no_text_is_told_of(tmp_path: Path, db: None) -> None:
     with pytest.raises(CommandError, match="There is no file"):
         record(tmp_path / "nothing.yaml")

@@ -57,8 +57,9 @@ class Run:
         call = self.call
         call.inside.__exit__(None, None, None)
         if call.inside.has_calls:
+            work = nothing_to_record(call)
             call.close()
-            return nothing_to_record(call)
+            return work
         told = _body_of(result)
         if told is not None and told["usage"] is not None:
             call.observe(told)

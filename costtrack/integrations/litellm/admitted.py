@@ -14,11 +14,12 @@ from costtrack.extraction.fields import items, read, read_text
 from costtrack.integrations.litellm.attribution import attribution_of, metadata_of
 from costtrack.integrations.needed import needed
 from costtrack.integrations.request_body import expected_of_body, fields_of, marks_cache
-from costtrack.metering.admitting import admit_async, list_is_fresh, nobody_holds
+from costtrack.metering.admitting import admit, admit_async, list_is_fresh, nobody_holds
 from costtrack.metering.call import Call
 from costtrack.metering.database_thread import Work, run_async
 from costtrack.metering.expected import Expected, token_count_or_none
 from costtrack.metering.finish import nothing_to_record
+from costtrack.metering.nested import attribution_around_here
 
 litellm: Any = needed("litellm", install="pip install 'costtrack[litellm]'")
 
@@ -35,8 +36,8 @@ _open: dict[str, Admitted] = {}
 class Admitted:
     """One request that the budgets have admitted."""
 
-    def __init__(self, call: Call, token: str) -> None:
-        """`call` has the hold, and is never booked itself: an attempt is."""
+    def __init__(self, call: Call, token: str = "") -> None:
+        """`call` has the hold, and is never booked itself: an attempt is. `token`: of a request to the proxy."""
         self.attribution = call.attribution
         self._call = call
         self._token = token
@@ -80,6 +81,25 @@ async def admit_request(data: dict[str, Any], call_type: str) -> None:
         work()
 
 
+def admit_call(arguments: Mapping[str, Any], function: str) -> Admitted | None:
+    """Hold the worst case of a call of the SDK's; raises CallRefused. `arguments` are those of LiteLLM's function."""
+    if nobody_holds():
+        return None
+    call, expected = _asked(arguments, function)
+    admit(call, expected)
+    return Admitted(call)
+
+
+async def admit_call_async(arguments: Mapping[str, Any], function: str) -> Admitted | None:
+    """The same in a coroutine."""
+    await list_is_fresh()
+    if nobody_holds():
+        return None
+    call, expected = _asked(arguments, function)
+    await admit_async(call, expected)
+    return Admitted(call)
+
+
 def admitted_of(source: Mapping[str, Any]) -> Admitted | None:
     """The request that a call's `litellm_params`, or a request's data, belong to."""
     for metadata in metadata_of(source):
@@ -87,6 +107,14 @@ def admitted_of(source: Mapping[str, Any]) -> Admitted | None:
         if admitted is not None:
             return admitted
     return None
+
+
+def _asked(arguments: Mapping[str, Any], function: str) -> tuple[Call, Expected]:
+    model, provider = _split(read_text(arguments, "model"), read_text(arguments, "custom_llm_provider"))
+    fields = fields_of(arguments)
+    fields |= {"model": model, "provider": provider, "gateway": GATEWAY}
+    call = Call(fields, attribution_of(arguments).over(attribution_around_here()))
+    return call, _expected(arguments, function, model=model, provider=provider)
 
 
 def _expected(data: Mapping[str, Any], call_type: str, *, model: str, provider: str) -> Expected:
@@ -141,9 +169,9 @@ def _deployments(asked: str) -> list[tuple[str, str]]:
     return [_split(model) for model in dict.fromkeys(named or [asked]) if model and "*" not in model]
 
 
-def _split(model: str) -> tuple[str, str]:
+def _split(model: str, provider: str = "") -> tuple[str, str]:
     try:
-        name, provider, _, _ = litellm.get_llm_provider(model)
+        name, provider, _, _ = litellm.get_llm_provider(model, custom_llm_provider=provider or None)
     except Exception:  # no provider that it knows
-        return model, ""
+        return model, provider
     return str(name), str(provider or "")

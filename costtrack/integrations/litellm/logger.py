@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -11,6 +11,8 @@ from costtrack.budgets.problem import problem_of
 from costtrack.exceptions import CallRefused
 from costtrack.integrations.litellm.admitted import admit_request, admitted_of
 from costtrack.integrations.litellm.calls import STASH, Attempt
+from costtrack.integrations.litellm.record import is_charged, params_of
+from costtrack.integrations.litellm.sdk_request import request_of
 from costtrack.integrations.needed import needed
 from costtrack.metering.database_thread import Work, run_later, run_quietly_async
 
@@ -27,8 +29,9 @@ FOUND_ON_THE_CLASS = ("async_pre_call_hook", "async_post_call_failure_hook")
 class CostTrackLogger(CustomLogger):  # type: ignore[misc] # LiteLLM may not be installed where types are checked
     """Records every call that LiteLLM makes, once, whichever of its callbacks come; on the proxy budgets refuse before.
 
-    In the SDK: `litellm.callbacks = [CostTrackLogger()]`. On the proxy `costtrack.integrations.litellm.proxy.logger`
-    in config.yaml. Who is charged says COSTTRACK["LITELLM_ATTRIBUTION"]. Nothing here raises but a refusal.
+    In the SDK `instrument()` puts it among LiteLLM's callbacks, and refuses before. On the proxy
+    `costtrack.integrations.litellm.proxy.logger` in config.yaml. Who is charged says COSTTRACK["LITELLM_ATTRIBUTION"].
+    Nothing here raises but a refusal.
     """
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
@@ -44,7 +47,7 @@ class CostTrackLogger(CustomLogger):  # type: ignore[misc] # LiteLLM may not be 
 
     def log_success_event(self, kwargs: dict[str, Any], response_obj: Any, start_time: Any, end_time: Any) -> None:
         """Record a call of the sync SDK, on LiteLLM's thread."""
-        _now_or_later(_guarded(lambda: _attempt(kwargs).succeeded(kwargs, response_obj, start_time, end_time)))
+        _now_or_later(_guarded(lambda: _succeeded(kwargs, response_obj, start_time, end_time)))
 
     def log_failure_event(self, kwargs: dict[str, Any], response_obj: Any, start_time: Any, end_time: Any) -> None:
         """Record a failed one. What failed before it went to a provider, such as a refusal, is none."""
@@ -55,8 +58,7 @@ class CostTrackLogger(CustomLogger):  # type: ignore[misc] # LiteLLM may not be 
         self, kwargs: dict[str, Any], response_obj: Any, start_time: Any, end_time: Any
     ) -> None:
         """Record a call of the async SDK, and of the proxy."""
-        work = _guarded(lambda: _attempt(kwargs).succeeded(kwargs, response_obj, start_time, end_time))
-        await run_quietly_async(work)
+        await run_quietly_async(_guarded(lambda: _succeeded(kwargs, response_obj, start_time, end_time)))
 
     async def async_log_failure_event(
         self, kwargs: dict[str, Any], response_obj: Any, start_time: Any, end_time: Any
@@ -92,12 +94,16 @@ class CostTrackLogger(CustomLogger):  # type: ignore[misc] # LiteLLM may not be 
 
 
 def _begin(kwargs: dict[str, Any]) -> None:
-    if kwargs.get(NO_CALL):  # the proxy tells a request that it has refused itself as if it were a call
+    if kwargs.get(NO_CALL) or not is_charged(kwargs):  # the proxy tells what it has refused itself as if it were a call
         return
     known = kwargs.get(STASH)
     if known is None or known.is_over:  # else the SDK tries again under the same record
         kwargs[STASH] = attempt = _attempt_of(kwargs)
         attempt.begin(kwargs)
+
+
+def _succeeded(kwargs: dict[str, Any], response: Any, start: Any, end: Any) -> Work | None:
+    return _attempt(kwargs).succeeded(kwargs, response, start, end) if is_charged(kwargs) else None
 
 
 def _attempt(kwargs: dict[str, Any]) -> Attempt:
@@ -108,9 +114,10 @@ def _attempt(kwargs: dict[str, Any]) -> Attempt:
     return attempt
 
 
-def _attempt_of(kwargs: Mapping[str, Any]) -> Attempt:
-    params = kwargs.get("litellm_params")
-    return Attempt(kwargs, admitted=admitted_of(params) if isinstance(params, Mapping) else None)
+def _attempt_of(kwargs: dict[str, Any]) -> Attempt:
+    request = request_of(kwargs)
+    admitted = admitted_of(params_of(kwargs)) or (request.admitted if request is not None else None)
+    return Attempt(kwargs, admitted=admitted, request=request)
 
 
 def _guarded(step: Callable[[], Work | None]) -> Work | None:

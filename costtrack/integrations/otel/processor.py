@@ -2,25 +2,30 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 from collections.abc import Iterable
+from contextlib import suppress
 from contextvars import Context as CopiedContext
 from contextvars import copy_context
 from dataclasses import dataclass, field
+from functools import partial
 from weakref import ReferenceType, ref
 
-from opentelemetry.context import Context
+from opentelemetry.context import Context, attach
 from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor
 from opentelemetry.sdk.trace import Span as RunningSpan
 from opentelemetry.trace import format_span_id
 
 from costtrack.extraction.spans import Span, is_call, may_be_call
 from costtrack.integrations.otel.sdk_spans import Ended, record_ended, span_of
+from costtrack.metering.database_thread import run_later
 
-MAX_WAITING = 100
+MAX_WAITING = 1_000
 """Ended spans of calls that wait for others to end. Past it all are booked, each by what it tells itself."""
 MAX_TRACES = 10_000
-"""Past it, traces of which no span runs any more are forgotten: their spans were dropped without being ended."""
+"""Past it, and past twice as many as were left then, traces of which no span runs any more are forgotten: their spans
+were dropped without being ended."""
 
 
 @dataclass(slots=True, eq=False)
@@ -51,16 +56,18 @@ class CostTrackSpanProcessor(SpanProcessor):
         self._traces: dict[int, _Trace] = {}
         self._lock = threading.RLock()  # a stream that is collected in the middle of this ends its span
         self._waiting = 0
+        self._most_traces = MAX_TRACES
 
     def on_start(self, span: RunningSpan, parent_context: Context | None = None) -> None:
         """Remember it, to know which spans are around which, and in what context it began."""
         context = span.context
         if context is None:
             return
-        running = _Running(ref(span), copy_context())
+        running = _Running(ref(span, partial(_dropped, ref(self), context.trace_id)), copy_context())
         with self._lock:
-            if len(self._traces) >= MAX_TRACES:
+            if len(self._traces) >= self._most_traces:
                 self._forget_dropped()
+                self._most_traces = max(MAX_TRACES, 2 * len(self._traces))
             trace = self._traces.setdefault(context.trace_id, _Trace())
             trace.running[format_span_id(context.span_id)] = running
 
@@ -91,8 +98,23 @@ class CostTrackSpanProcessor(SpanProcessor):
         trace = self._traces.setdefault(trace_id, _Trace())
         began = trace.running.pop(span.span_id, None)
         if is_call(span.attributes):
-            trace.waiting.append(Ended(span, began.context if began else copy_context()))
+            trace.waiting.append(Ended(span, _without_span(began.context if began else copy_context())))
             self._waiting += 1
+        return self._ready(trace_id, trace)
+
+    def waits(self, trace_id: int) -> bool:
+        """Whether a call of that trace waits for other spans to end."""
+        trace = self._traces.get(trace_id)
+        return trace is not None and bool(trace.waiting)
+
+    def book_ready(self, trace_id: int) -> None:
+        """Book what waited for a span that was dropped."""
+        with self._lock:
+            trace = self._traces.get(trace_id)
+            ready = [] if trace is None else self._ready(trace_id, trace)
+        record_ended(ready)
+
+    def _ready(self, trace_id: int, trace: _Trace) -> list[Ended]:
         ready = _ready(trace) if trace.waiting else []
         if ready:
             booked = {one.span.span_id for one in ready}
@@ -113,6 +135,23 @@ class CostTrackSpanProcessor(SpanProcessor):
         for trace_id, trace in self._traces.copy().items():
             if not trace.waiting and all(one.span() is None for one in trace.running.copy().values()):
                 del self._traces[trace_id]
+
+
+def _without_span(context: CopiedContext) -> CopiedContext:
+    """The context, which is a copy of ours: were the span around the call kept in it, it would never be dropped."""
+    context.run(attach, Context())
+    return context
+
+
+def _dropped(processor: ReferenceType[CostTrackSpanProcessor], trace_id: int, span: object) -> None:
+    """A span is gone that nobody has ended: no end of it will tell that others need not wait.
+
+    The garbage collector calls this, anywhere: so the rest is done elsewhere.
+    """
+    found = processor()
+    if found is not None and found.waits(trace_id) and not sys.is_finalizing():
+        with suppress(RuntimeError):  # no thread can start any more: the shutdown books it
+            run_later(partial(found.book_ready, trace_id))
 
 
 def _ready(trace: _Trace) -> list[Ended]:

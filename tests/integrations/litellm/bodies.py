@@ -16,12 +16,12 @@ USAGE = {
 }
 
 
-def chat(model: str = "test-model", *, response_id: str = RESPONSE_ID, usage: Any = USAGE) -> Answer:
+def chat(model: str = "test-model", *, response_id: str = RESPONSE_ID, usage: Any = USAGE, **more: Any) -> Answer:
     """A whole chat completion."""
     message = {"role": "assistant", "content": "Hello"}
     body = {"id": response_id, "object": "chat.completion", "created": 1, "model": model}
     choices = [{"index": 0, "finish_reason": "stop", "message": message}]
-    return json_answer({**body, "choices": choices, "usage": usage})
+    return json_answer({**body, "choices": choices, "usage": usage, **more})
 
 
 def chat_stream(model: str = "test-model", *, usage: Any = USAGE, is_cut: bool = False, **how: Any) -> Answer:

@@ -70,10 +70,15 @@ class Proxy:
 
 
 @contextmanager
-def running_proxy(folder: Path, *, provider: str) -> Iterator[Proxy]:
-    """A proxy that passes its calls on to the server at `provider`, and keeps what it needs in `folder`."""
+def running_proxy(folder: Path, *, provider: str, authenticate: str = "", key: str = MASTER_KEY) -> Iterator[Proxy]:
+    """A proxy that passes its calls on to the server at `provider`, and keeps what it needs in `folder`.
+
+    `authenticate` is a function of ours that knows its clients' keys, of which `key` is the one that is shown.
+    """
     config = folder / "config.yaml"
     config.write_text(CONFIG.format(url=provider, key=MASTER_KEY))
+    if authenticate:
+        config.write_text(f"{config.read_text()}  custom_auth: {authenticate}\n")
     with socket.socket() as found:
         found.bind(("127.0.0.1", 0))
         port = found.getsockname()[1]
@@ -89,7 +94,7 @@ def running_proxy(folder: Path, *, provider: str) -> Iterator[Proxy]:
             preexec_fn=dies_with_its_parent(signal.SIGTERM),  # noqa: PLW1509 - it only makes two system calls
         )
     try:
-        headers = {"authorization": f"Bearer {MASTER_KEY}"}
+        headers = {"authorization": f"Bearer {key}"}
         with httpx.Client(base_url=f"http://127.0.0.1:{port}", headers=headers, timeout=20) as client:
             proxy = Proxy(client, folder / "log")
             proxy.wait_for(lambda: child.poll() is not None or proxy.answers(), seconds=START_SECONDS)

@@ -142,12 +142,12 @@ def test_a_client_that_leaves_a_stream_pays_for_what_came(wire: Wire, proxy: Pro
 
 def test_a_call_id_that_the_client_chose_does_not_make_two_calls_one(wire: Wire, proxy: Proxy) -> None:
     make_rate()
-    wire.gives(chat(response_id="chatcmpl-first"), chat(response_id="chatcmpl-second"))
+    wire.gives(chat(response_id="chatcmpl-first-of-two"), chat(response_id="chatcmpl-second-of-two"))
     for _ in range(2):
         assert proxy.post(headers={"x-litellm-call-id": "always-the-same"}).status_code == 200
     first, second = rows(proxy, 2)
-    assert first.idempotency_key == "litellm:always-the-same:chatcmpl-first"
-    assert second.idempotency_key == "litellm:always-the-same:chatcmpl-second"
+    assert first.idempotency_key == "litellm:always-the-same:chatcmpl-first-of-two"
+    assert second.idempotency_key == "litellm:always-the-same:chatcmpl-second-of-two"
 
 
 def test_a_retry_of_the_proxy_is_booked_beside_the_failure(wire: Wire, proxy: Proxy) -> None:

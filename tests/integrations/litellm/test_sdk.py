@@ -4,98 +4,23 @@ from __future__ import annotations
 
 import asyncio
 import gc
-import os
 import time
-import warnings
-from collections.abc import Iterator
 from decimal import Decimal
 from typing import Any
 
-os.environ["LITELLM_LOCAL_MODEL_COST_MAP"] = "True"  # there is no network
-
 import litellm
 import pytest
-from asgiref.sync import async_to_sync
 
 from costtrack.integrations.litellm import CostTrackLogger
 from costtrack.metering.context import attribute
-from costtrack.metering.database_thread import wait_for_later
-from costtrack.metering.meter import meter
 from costtrack.models import ResourceUsage
 from tests.factories import make_organization, make_rate
 from tests.integrations.litellm.bodies import chat, chat_stream, failure
+from tests.integrations.litellm.sdk import ASKED, IGNORED, Watcher, ask, ask_async, in_a_loop, rows
 from tests.integrations.wire.answers import json_answer
 from tests.integrations.wire.server import Wire
 
-pytestmark = [
-    pytest.mark.django_db(transaction=True),
-    pytest.mark.filterwarnings("ignore:Items? .* using the `ReadOnly` qualifier:UserWarning"),  # LiteLLM's own types
-    pytest.mark.filterwarnings(
-        "ignore:Accessing the 'model_.*' attribute on the instance is deprecated"
-    ),  # and streams
-]
-
-ASKED = [{"role": "user", "content": "Say hello to me, please, in few words"}]
-"""37 characters: 10 tokens, at 4 characters each."""
-
-
-class Watcher(litellm.integrations.custom_logger.CustomLogger):
-    """Comes after ours, and says how many calls LiteLLM has told its callbacks of."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.told: list[dict[str, Any]] = []
-
-    def log_success_event(self, kwargs: Any, response_obj: Any, start_time: Any, end_time: Any) -> None:
-        self.told.append(kwargs)
-
-    log_failure_event = log_success_event
-
-    async def async_log_success_event(self, kwargs: Any, response_obj: Any, start_time: Any, end_time: Any) -> None:
-        self.told.append(kwargs)
-
-    async_log_failure_event = async_log_success_event
-
-
-@pytest.fixture(autouse=True, scope="module")
-def no_client_left() -> Iterator[None]:
-    """LiteLLM keeps its HTTP clients, and closes none of them."""
-    yield
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ResourceWarning)
-        litellm.in_memory_llm_clients_cache.flush_cache()
-        gc.collect()
-
-
-@pytest.fixture
-def watcher(monkeypatch: pytest.MonkeyPatch) -> Watcher:
-    for name in ("success_callback", "failure_callback", "_async_success_callback", "_async_failure_callback",
-                 "input_callback", "callbacks"):  # fmt: skip
-        monkeypatch.setattr(litellm, name, [])
-    monkeypatch.setattr(litellm, "suppress_debug_info", True)
-    monkeypatch.setattr(litellm, "cache", None)
-    watcher = Watcher()
-    litellm.callbacks = [CostTrackLogger(), watcher]
-    return watcher
-
-
-def rows(watcher: Watcher, *, told: int = 1) -> list[ResourceUsage]:
-    """The ledger, once LiteLLM has told so much, and nothing more comes."""
-    until = time.monotonic() + 5
-    while len(watcher.told) < told and time.monotonic() < until:
-        time.sleep(0.01)
-    assert len(watcher.told) == told
-    time.sleep(0.05)
-    wait_for_later()
-    return list(ResourceUsage.objects.order_by("id"))
-
-
-def ask(wire: Wire, model: str = "openai/test-model", **more: Any) -> Any:
-    return litellm.completion(model=model, messages=ASKED, api_base=f"{wire.url}/v1", api_key="k", **more)
-
-
-async def ask_async(wire: Wire, model: str = "openai/test-model", **more: Any) -> Any:
-    return await litellm.acompletion(model=model, messages=ASKED, api_base=f"{wire.url}/v1", api_key="k", **more)
+pytestmark = [pytest.mark.django_db(transaction=True), *map(pytest.mark.filterwarnings, IGNORED)]
 
 
 def test_a_call_is_booked_under_litellms_id(wire: Wire, watcher: Watcher) -> None:
@@ -110,18 +35,6 @@ def test_a_call_is_booked_under_litellms_id(wire: Wire, watcher: Watcher) -> Non
     assert row.idempotency_key == f"litellm:{watcher.told[0]['litellm_call_id']}"
     assert row.latency_ms is not None
     assert row.metadata == {"finish_reason": "stop", "call_type": "completion"}
-
-
-def test_a_call_inside_meter_is_charged_once(wire: Wire, watcher: Watcher) -> None:
-    make_rate()
-    wire.gives(chat())
-    with meter("chat", provider="openai") as call:
-        call.observe(ask(wire))
-    [row] = rows(watcher)
-    assert (row.cost_usd, row.idempotency_key) == (
-        Decimal("0.0045"),
-        f"litellm:{watcher.told[0]['litellm_call_id']}",
-    )
 
 
 def test_the_cost_that_litellm_tells_is_reported(wire: Wire, watcher: Watcher) -> None:
@@ -170,9 +83,8 @@ def test_an_async_stream_is_booked_once(wire: Wire, watcher: Watcher) -> None:
             pass
         await asyncio.sleep(0.2)
         await ask_async(wire)
-        await asyncio.sleep(0.2)
 
-    async_to_sync(streamed)()
+    in_a_loop(streamed)
     first, second = rows(watcher, told=2)
     assert (first.cost_usd, second.cost_usd) == (Decimal("0.0045"), Decimal("0.0045"))
 

@@ -17,6 +17,7 @@ from costtrack import attribute, meter
 from costtrack.integrations.openai import instrument
 from costtrack.integrations.otel import CostTrackSpanProcessor
 from costtrack.integrations.otel.processor import MAX_WAITING
+from costtrack.metering.database_thread import wait_for_later
 from costtrack.models import Organization, ResourceUsage
 from costtrack.testing import capture_usage
 from tests.factories import make_organization
@@ -119,13 +120,46 @@ def test_an_agent_around_a_call_does_not_let_it_wait(tracer: trace.Tracer) -> No
 def test_a_span_inside_that_is_dropped_without_an_end_lets_nobody_wait_for_ever(
     tracer: trace.Tracer, processor: CostTrackSpanProcessor
 ) -> None:
-    with tracer.start_as_current_span("outer", attributes={**REQUEST, **COUNTS}):
-        dropped = tracer.start_span("inner", attributes=REQUEST)
-    assert not ResourceUsage.objects.exists()
-    del dropped
+    with capture_usage() as log:
+        with tracer.start_as_current_span("outer", attributes={**REQUEST, **COUNTS}):
+            dropped = tracer.start_span("inner", attributes=REQUEST)
+        assert len(log) == 0
+        del dropped
+        gc.collect()
+        wait_for_later()
+        assert processor.force_flush()
+        assert [event.tokens.total_tokens for event in log] == [1100]
+
+
+def test_what_waits_for_a_span_that_is_dropped_is_booked_when_that_is_gone(tracer: trace.Tracer) -> None:
+    outer = tracer.start_span("outer", attributes=REQUEST)
+    with capture_usage() as log:
+        with trace.use_span(outer, end_on_exit=False):
+            call(tracer)
+        assert len(log) == 0, "it may be the outer one's call"
+        del outer  # as of a stream that its consumer has left
+        gc.collect()
+        wait_for_later()
+        assert [event.tokens.input_tokens for event in log] == [1000]
+
+
+def test_traces_that_run_are_not_looked_through_again_and_again_past_the_most(
+    tracer: trace.Tracer, processor: CostTrackSpanProcessor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("costtrack.integrations.otel.processor.MAX_TRACES", 10)
+    processor._most_traces = 10
+    looked: list[int] = []
+    forget = processor._forget_dropped
+    monkeypatch.setattr(processor, "_forget_dropped", lambda: (looked.append(len(processor._traces)), forget()))
+    running = [tracer.start_span(f"span {number}") for number in range(100)]
+    assert looked == [10, 20, 40, 80]
+    for span in running:
+        span.end()
+    assert not processor._traces
+    for number in range(100):
+        tracer.start_span(f"dropped {number}")
     gc.collect()
-    assert processor.force_flush()
-    assert ResourceUsage.objects.get().cost_usd == FULL
+    assert len(processor._traces) <= 100
 
 
 def test_what_waits_is_booked_at_the_shutdown(tracer: trace.Tracer, processor: CostTrackSpanProcessor) -> None:
