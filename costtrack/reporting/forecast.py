@@ -28,6 +28,7 @@ from costtrack.models.summaries import PROJECT
 from costtrack.reporting.costs import summaries_of
 from costtrack.reporting.figures import ROUNDING
 from costtrack.reporting.ledger_rows import ledger_rows_by_index
+from costtrack.reporting.named import organization_named
 from costtrack.reporting.zones import reporting_zone
 
 QUARTER = timedelta(minutes=15)
@@ -76,7 +77,7 @@ class PeriodForecast:
 
 
 def forecast(
-    organization: Organization | None,
+    organization: Organization | str | None,
     *,
     organizations: Collection[Organization] | None = None,
     project: Project | None = None,
@@ -87,10 +88,12 @@ def forecast(
     """Where the period that `at` (now) is in will end, for an organization, or one project or agent of it.
 
     Without an organization that is all of `organizations` together, which are all there are unless said otherwise. Of
-    the day that `at` is in all counts that is recorded. Three queries. Raises ValueError for another period.
+    the day that `at` is in all counts that is recorded. Three queries, and one for a slug. Raises ValueError for
+    another period, and UnknownOrganization.
     """
-    within = organizations if organization is None else [organization]
-    zone = reporting_zone(organization, among=None if organization else organizations)
+    one = None if organization is None else organization_named(organization)
+    within = organizations if one is None else [one]
+    zone = reporting_zone(one, among=None if one else organizations)
     return forecast_of(
         ForecastPeriod(period), at=at or timezone.now(), zone=zone, organizations=within, owner=agent or project
     )

@@ -14,6 +14,7 @@ from costtrack.domain.periods import DayRange
 from costtrack.models import Agent, Organization, Project
 from costtrack.pricing.ratebook import current_ratebook
 from costtrack.reporting.ledger_rows import ledger_rows
+from costtrack.reporting.named import organization_named
 from costtrack.reporting.recommendations.asked import Asked, traffic_of
 from costtrack.reporting.recommendations.batch import batchable_calls
 from costtrack.reporting.recommendations.cheaper_model import cheaper_models
@@ -29,7 +30,7 @@ KINDS = (cheaper_models, uncached_prompts, batchable_calls, costly_failures, idl
 
 
 def recommendations(
-    organization: Organization,
+    organization: Organization | str,
     *,
     start: date,
     end: date,
@@ -41,8 +42,10 @@ def recommendations(
 
     With `project`, or `agent`, only what its own usage suggests. Savings of one kind are about different calls and may
     be added up; those of different kinds may not. Budgets are told as they stand `now`. Reads only, and of the ledger
-    what the summaries show to be worth it. Raises ValueError for an end before the start.
+    what the summaries show to be worth it. Raises ValueError for an end before the start, and
+    UnknownOrganization for a slug that is none.
     """
+    organization = organization_named(organization)
     days, owner = DayRange(start, end), agent or project
     asked = Asked(
         organization=organization,

@@ -8,9 +8,10 @@ from datetime import date, datetime
 from costtrack.conf import settings
 from costtrack.domain.events import ResourceType
 from costtrack.domain.periods import DayRange
-from costtrack.exceptions import RateNotFound, UnknownOrganization
+from costtrack.exceptions import RateNotFound
 from costtrack.models import Organization
 from costtrack.pricing.ratebook import current_ratebook
+from costtrack.reporting.named import organization_named
 from costtrack.reporting.parameters import InvalidParameter, parse_text
 from costtrack.reporting.what_if.alike_calls import AlikeCalls
 from costtrack.reporting.what_if.comparison import ReadFrom, WhatIf, compare
@@ -51,7 +52,7 @@ def what_if(
     the answer says which and why. Nothing is changed. Raises InvalidParameter, RateFileError for a bad rate card,
     RateNotFound where the other model has no price at all, UnknownOrganization.
     """
-    owners = None if organization is None else [_organization(organization)]
+    owners = None if organization is None else [organization_named(organization)]
     days = _days(start, end)
     usage = scoped_usage(days, scope or {}, organizations=owners)
     return what_if_of(usage, days=days, prices=other_prices(model, provider, gateway, rates=rates, at=at))
@@ -106,15 +107,6 @@ def _calls(usage: ScopedUsage, *, days: DayRange, prices: OtherPrices) -> tuple[
         return summed_calls(summaries, booked_by=current_ratebook(using=settings.database), days=days), ""
     except NotTold as why:
         return ledger_calls(usage.ledger.filter(resource_type=ResourceType.LLM_TOKENS), cuts), str(why)
-
-
-def _organization(organization: Organization | str) -> Organization:
-    if isinstance(organization, Organization):
-        return organization
-    found = Organization.objects.using(settings.database).filter(slug=organization).first()
-    if found is None:
-        raise UnknownOrganization(organization)
-    return found
 
 
 def _days(start: date, end: date) -> DayRange:
