@@ -9,11 +9,12 @@ from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString, mark_safe
 
 ZERO = Decimal(0)
+CENT = Decimal("0.01")
 STEPS = 4
 """A scale has so many steps above 0."""
 _NICE = tuple(map(Decimal, ("1", "1.5", "2", "2.5", "3", "4", "5", "10")))
 _CONTEXT = Context(prec=60, rounding=ROUND_HALF_EVEN)
-_PLACES = Decimal("0.01")
+_PLACES = CENT
 
 
 def element(tag: str, /, *children: SafeString, **attributes: object) -> SafeString:
@@ -64,12 +65,18 @@ def place(index: int, *, count: int, length: int) -> Decimal:
 
 
 def scale_top(value: Decimal) -> Decimal:
-    """The end of a scale that holds the value: 4 steps of 1, 1.5, 2, 2.5, 3, 4 or 5 times a power of ten."""
+    """The end of a scale that holds the value: 4 steps of 1, 1.5, 2, 2.5, 3, 4 or 5 times a power of ten.
+
+    From a cent on they are whole cents, as figures are written: else 1.5 and 2 cents would read the same.
+    """
     if value <= 0:
         return Decimal(STEPS)
     least = _CONTEXT.divide(value, Decimal(STEPS))
     unit = Decimal(1).scaleb(least.adjusted())
-    return next(step * unit * STEPS for step in _NICE if step * unit >= least)
+    steps = (step * unit * power for power in (1, 10) for step in _NICE)
+    return next(
+        step * STEPS for step in steps if step >= least and (step * STEPS < CENT or not _CONTEXT.remainder(step, CENT))
+    )
 
 
 def scale_steps(top: Decimal) -> list[Decimal]:

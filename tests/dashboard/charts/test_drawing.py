@@ -23,6 +23,8 @@ from tests.dashboard.reading import document
         ("17", "20"),
         ("21", "40"),  # 5.25 a step: 10
         ("0.003", "0.004"),
+        ("0.05", "0.08"),  # 1.25 cents a step: not 1.5, which would read as 2
+        ("0.012", "0.04"),
         ("1234567", "1600000"),  # 308,641.75 a step: 400,000
     ],
 )
