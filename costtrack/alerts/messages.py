@@ -10,8 +10,9 @@ from typing import Any
 from costtrack.alerts.crossings import Crossing, level_of
 from costtrack.domain.budget_rules import SEPARATOR
 from costtrack.domain.message_templates import BadTemplate, check_template, render_template
-from costtrack.domain.money import decimal_text, format_usd
+from costtrack.domain.money import decimal_text
 from costtrack.domain.periods import ZoneHistory
+from costtrack.domain.quantity_words import quantity_words
 from costtrack.models import Budget, BudgetThreshold
 
 CENT = Decimal("0.01")
@@ -52,8 +53,8 @@ def alert_message(crossing: Crossing, *, zones: ZoneHistory, is_refusing: bool =
             logger.warning("The message template of threshold %s is not used: %s", crossing.threshold.pk, error)
     budget = crossing.threshold.budget
     what = f"{budget}, {_shown(crossing.counter.subject)}" if crossing.counter.subject else str(budget)
-    of_limit = "" if budget.limit is None else f" of {_quantity(budget.limit, budget.metric)}"
-    figure = _quantity(crossing.figure, budget.metric)
+    of_limit = "" if budget.limit is None else f" of {quantity_words(budget.limit, budget.metric)}"
+    figure = quantity_words(crossing.figure, budget.metric)
     resets = _instant(crossing.counter.period_end, zones)
     when = f" It begins anew at {resets}." if resets else ""
     if is_refusing:
@@ -109,15 +110,7 @@ def _level(crossing: Crossing) -> str:
     if threshold.unit == BudgetThreshold.Unit.PERCENT:
         return f"that is {_percent(crossing):f} %, and you asked to be told at {decimal_text(threshold.level)} %"
     level = level_of(threshold) or Decimal(0)
-    return f"you asked to be told at {_quantity(level, threshold.budget.metric)}"
-
-
-def _quantity(value: Decimal, metric: str) -> str:
-    if metric == Budget.Metric.COST_USD:
-        return format_usd(value, 6 if value and abs(value) < CENT else 2)
-    shown = value if abs(value) < CENT else value.quantize(CENT, context=_CONTEXT)
-    whole, dot, decimals = decimal_text(shown).partition(".")
-    return f"{int(whole):,}{dot}{decimals} {'units' if metric == Budget.Metric.AMOUNT else metric}"
+    return f"you asked to be told at {quantity_words(level, threshold.budget.metric)}"
 
 
 def _instant(instant: datetime | None, zones: ZoneHistory) -> str:

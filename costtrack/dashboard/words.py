@@ -5,10 +5,9 @@ from __future__ import annotations
 from datetime import datetime
 from decimal import ROUND_HALF_EVEN, Context, Decimal
 
-from costtrack.domain.money import decimal_text, format_usd
+from costtrack.domain.money import format_usd
 from costtrack.domain.periods import ZoneHistory
-from costtrack.models import Budget
-from costtrack.reporting.wording import usd_text
+from costtrack.domain.quantity_words import quantity_words
 
 COST_PLACES_SHOWN = 6
 _CONTEXT = Context(prec=60, rounding=ROUND_HALF_EVEN)
@@ -60,16 +59,10 @@ def direction(now: Decimal | None, before: Decimal | None) -> str:
 
 
 def quantity(value: Decimal | None, metric: str) -> str:
-    """A quantity of a budget: dollars, or units with their name, at most two places; None: unlimited."""
+    """A quantity of a budget, with its unit; None: unlimited."""
     if value is None:
         return "unlimited"
-    if metric == Budget.Metric.COST_USD:
-        return usd_text(value)
-    places = Decimal("0.01") if metric == Budget.Metric.AMOUNT else Decimal(1)
-    whole, dot, decimals = decimal_text(value.quantize(places, context=_CONTEXT)).partition(".")
-    sign = "-" if whole.startswith("-") else ""
-    units = {"tokens": " tokens", "calls": " calls"}.get(metric, " units")
-    return f"{sign}{abs(int(whole)):,}{dot}{decimals}{units}"
+    return quantity_words(value, metric)
 
 
 def instant_words(instant: datetime | None, *, zone: ZoneHistory) -> str:

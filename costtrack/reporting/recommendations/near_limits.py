@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from decimal import Decimal
 
-from costtrack.domain.budget_rules import BudgetMetric
 from costtrack.domain.money import decimal_text
+from costtrack.domain.quantity_words import quantity_words
 from costtrack.reporting.budget_figures import BudgetState, BudgetStatus
 from costtrack.reporting.budgets import budgets_within, standing_of
 from costtrack.reporting.recommendations.asked import Asked
 from costtrack.reporting.recommendations.recommendation import Confidence, Recommendation, RecommendationKind
-from costtrack.reporting.wording import one_line, usd_text
+from costtrack.reporting.wording import one_line
 
 
 def agents_near_limits(asked: Asked) -> Iterator[Recommendation]:
@@ -34,11 +34,12 @@ def _is_near(status: BudgetStatus, limit: Decimal) -> bool:
 
 
 def _recommended(asked: Asked, status: BudgetStatus, limit: Decimal, *, project: str, agent: str) -> Recommendation:
-    spent, most = _quantity(status, status.spent), _quantity(status, limit)
+    spent, most = quantity_words(status.spent, status.metric), quantity_words(limit, status.metric)
     percent = "" if status.percent is None else f" ({decimal_text(status.percent)} %)"
     forecast = ""
     if status.forecast is not None:
-        forecast = f" Forecast for the period's end: {_quantity(status, status.forecast)} ({status.forecast_method})."
+        at_end = quantity_words(status.forecast, status.metric)
+        forecast = f" Forecast for the period's end: {at_end} ({status.forecast_method})."
     resets = "never begins anew" if status.resets_at is None else f"begins anew at {status.resets_at.isoformat()}"
     return Recommendation(
         kind=RecommendationKind.NEAR_LIMIT,
@@ -57,7 +58,3 @@ def _recommended(asked: Asked, status: BudgetStatus, limit: Decimal, *, project:
             **({"subject": status.subject_text} if status.subject_text else {}),
         },
     )
-
-
-def _quantity(status: BudgetStatus, value: Decimal) -> str:
-    return usd_text(value) if status.metric == BudgetMetric.COST_USD else f"{decimal_text(value)} {status.metric}"

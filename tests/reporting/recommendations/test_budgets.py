@@ -124,8 +124,8 @@ def test_an_agent_that_will_pass_its_limit_is_named_one_far_from_it_is_not(acme:
     # 1100 tokens at noon are 2200 by midnight
     assert found.scope["agent"] == "writer"
     assert found.scope["subject"] == "website/writer"
-    assert "Spent 1100 tokens of 2000 tokens (55 %)" in found.explanation
-    assert "Forecast for the period's end: 2200 tokens (run rate" in found.explanation
+    assert "Spent 1,100 tokens of 2,000 tokens (55 %)" in found.explanation
+    assert "Forecast for the period's end: 2,200 tokens (run rate" in found.explanation
 
 
 def test_budgets_of_another_organization_or_project_are_not_told(acme: Organization) -> None:
