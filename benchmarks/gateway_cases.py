@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import count
 from typing import Any
 
@@ -102,15 +102,19 @@ def _langchain() -> Iterator[Case]:
 def _litellm() -> Iterator[Case]:
     import litellm
 
-    from costtrack.integrations.litellm import CostTrackLogger
+    from costtrack.integrations.litellm import CostTrackLogger, instrument
 
     litellm.suppress_debug_info = True
     logger = CostTrackLogger()
+    bare = litellm.completion
+    instrument()
+    wrapped = litellm.completion
 
-    def ask(callbacks: list[Any]) -> object:
+    def ask(complete: Callable[..., Any], callbacks: list[Any]) -> object:
         litellm.callbacks = callbacks
         for name in ("success_callback", "failure_callback", "_async_success_callback", "input_callback"):
             setattr(litellm, name, [])
-        return litellm.completion(model="gpt-4o", messages=MESSAGES, mock_response="A ledger is a book.")
+        return complete(model="gpt-4o", messages=MESSAGES, mock_response="A ledger is a book.")
 
-    yield Case("litellm completion", lambda: ask([]), lambda: ask([logger]))
+    yield Case("litellm completion", lambda: ask(bare, []), lambda: ask(bare, [logger]))
+    yield Case("litellm instrumented", lambda: ask(bare, []), lambda: ask(wrapped, [logger]))

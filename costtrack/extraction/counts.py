@@ -5,6 +5,7 @@ from __future__ import annotations
 from decimal import Decimal, InvalidOperation
 
 from costtrack.domain.tokens import INPUT_PARTS, MAX_TOKENS, OUTPUT_PARTS, TokenUsage
+from costtrack.exceptions import InvalidUsage
 from costtrack.extraction.fields import read
 
 _LONGEST_NUMBER = 24
@@ -28,11 +29,11 @@ class UsageReader:
 
     def whole(self, source: object, *names: str) -> int | None:
         """The first of these fields that is there, as a count; None if none is, or if it is absurd."""
-        return self._count(source, names, is_part=False)
+        return None if source is None else self._count(source, names, is_part=False)
 
     def part(self, source: object, *names: str) -> int:
         """The same for a part of a whole; 0 if none of the fields is there, or if it is absurd."""
-        return self._count(source, names, is_part=True) or 0
+        return 0 if source is None else self._count(source, names, is_part=True) or 0
 
     def adjust(self, problem: str) -> None:
         """Notes that a figure had to be mended."""
@@ -54,8 +55,11 @@ class UsageReader:
         if max(input_tokens, output_tokens) > MAX_TOKENS:
             self.problems.append(f"more than {MAX_TOKENS:,} tokens")
             return None
-        self._clamp(parts, INPUT_PARTS, input_tokens, "input_tokens")
-        self._clamp(parts, OUTPUT_PARTS, output_tokens, "output_tokens")
+        try:
+            return TokenUsage(input_tokens=input_tokens, output_tokens=output_tokens, **parts)
+        except InvalidUsage:  # a part is larger than its whole
+            self._clamp(parts, INPUT_PARTS, input_tokens, "input_tokens")
+            self._clamp(parts, OUTPUT_PARTS, output_tokens, "output_tokens")
         return TokenUsage(input_tokens=input_tokens, output_tokens=output_tokens, **parts)
 
     def _clamp(self, parts: dict[str, int], names: tuple[str, ...], whole: int, whole_name: str) -> None:
@@ -68,12 +72,12 @@ class UsageReader:
             room -= count
 
     def _count(self, source: object, names: tuple[str, ...], *, is_part: bool) -> int | None:
-        if source is None:
-            return None
         for name in names:
             value = read(source, name)
             if value is None:
                 continue
+            if type(value) is int and 0 <= value <= MAX_TOKENS:
+                return value
             count = whole_number(value)
             if count is not None:
                 return count
@@ -88,6 +92,8 @@ class UsageReader:
 
 def whole_number(value: object) -> int | None:
     """A count from 0 to MAX_TOKENS given as 12, 12.0, Decimal(12) or "12"; None for anything else."""
+    if type(value) is int:
+        return value if 0 <= value <= MAX_TOKENS else None
     if isinstance(value, bool):
         return None
     if isinstance(value, int):

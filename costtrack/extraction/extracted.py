@@ -8,7 +8,7 @@ from decimal import Decimal
 from costtrack.domain.tokens import TokenUsage
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Extracted:
     """What was found in a response. Text is "" and the rest None where the response does not say."""
 
@@ -22,6 +22,8 @@ class Extracted:
     """The provider's own id. Pass it through `trusted_id` before it becomes an idempotency key."""
     litellm_call_id: str = ""
     """LiteLLM's id of the call, on objects of its SDK: its callbacks book the same call under it."""
+    is_of_litellm: bool = False
+    """It is an object of LiteLLM's SDK. Pieces of its streams do not carry the id of their call."""
     reported_cost_usd: Decimal | None = None
     """What the provider says it charged, in US dollars, at most 12 decimals."""
     service_tier: str = ""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from enum import Enum
 from functools import lru_cache
 from typing import Any
@@ -13,15 +13,53 @@ def read(source: object, name: str) -> Any:
 
     Only the named field is touched, so a big response costs no more than a small one.
     """
-    if type(source) is dict:
-        return source.get(name)
+    kind: Any = type(source)
+    if kind is dict:
+        return source.get(name)  # type: ignore[attr-defined]
     if source is None:
         return None
-    kind: Any = type(source)
     try:
-        return _reader_of(kind)(source, name)
+        own = _way_of(kind)
+        if callable(own):
+            return own(source, name)
+        value = source.__dict__.get(name)
+        if value is None:  # a miss through pydantic's own getattr takes 2 µs, and detection misses often
+            extra = source.__pydantic_extra__  # type: ignore[attr-defined]
+            if extra:
+                value = extra.get(name)
+            if value is None and (name in own or name[0] == "_"):
+                value = getattr(source, name, None)
+        return value
     except Exception:  # a property of somebody else's object may raise anything, and metering must go on
         return None
+
+
+def read_all(source: object, names: Iterable[str]) -> dict[str, Any]:
+    """Those of these fields that are there, and not None."""
+    found: dict[str, Any] = {}
+    is_dict = type(source) is dict
+    for name in names:
+        value = source.get(name) if is_dict else read(source, name)  # type: ignore[attr-defined]
+        if value is not None:
+            found[name] = value
+    return found
+
+
+def may_have(source: Any, names: frozenset[str]) -> bool:
+    """False if it certainly has none of these fields: to ask for all of them costs no more than to read one."""
+    kind: Any = type(source)
+    if kind is dict:
+        return not names.isdisjoint(source)
+    if source is None:
+        return False
+    own = _way_of(kind)
+    if callable(own) or not names.isdisjoint(own):
+        return True
+    try:
+        extra = source.__pydantic_extra__
+        return not names.isdisjoint(source.__dict__) or (bool(extra) and not names.isdisjoint(extra))
+    except Exception:  # as in `read`
+        return True
 
 
 def read_first(source: object, *names: str) -> Any:
@@ -36,7 +74,8 @@ def read_first(source: object, *names: str) -> Any:
 def read_text(source: object, *names: str) -> str:
     """The first of these fields that is a non-empty text or an enum member, else ""."""
     for name in names:
-        text = as_text(read(source, name))
+        value = read(source, name)
+        text = value if value is None or type(value) is str else as_text(value)
         if text:
             return text
     return ""
@@ -62,27 +101,11 @@ def _read_object(source: Any, name: str) -> Any:
     return getattr(source, name, None)
 
 
-def _read_pydantic(source: Any, name: str) -> Any:
-    """A miss through pydantic's own getattr takes 2 µs, and detection misses often: look where the values are."""
-    value = source.__dict__.get(name)
-    if value is not None:
-        return value
-    extra = source.__pydantic_extra__
-    if extra and name in extra:
-        return extra[name]
-    kind: Any = type(source)
-    return getattr(source, name, None) if _may_define(kind, name) else None
-
-
 @lru_cache(maxsize=1024)
-def _reader_of(kind: type) -> Callable[[Any, str], Any]:
+def _way_of(kind: type) -> Callable[[Any, str], Any] | frozenset[str]:
+    """How a field of such an object is read; of a pydantic model, the names that its class has, such as properties."""
     if issubclass(kind, Mapping):
         return _read_mapping
-    is_pydantic = any("__pydantic_extra__" in base.__dict__ for base in kind.__mro__)
-    return _read_pydantic if is_pydantic else _read_object
-
-
-@lru_cache(maxsize=4096)
-def _may_define(kind: type, name: str) -> bool:
-    """Whether the class itself has that name (a property), or may keep it as a private attribute."""
-    return name.startswith("_") or any(name in base.__dict__ for base in kind.__mro__)
+    if any("__pydantic_extra__" in base.__dict__ for base in kind.__mro__):
+        return frozenset(name for base in kind.__mro__ for name in base.__dict__)
+    return _read_object

@@ -37,7 +37,7 @@ _LONGEST_ID = 200
 
 def provider_namespace(provider: str) -> str:
     """The one name of a provider with unique ids, however it is written; "" for all others."""
-    return _NAMESPACES.get(provider.strip().lower(), "")
+    return _NAMESPACES.get(provider) or _NAMESPACES.get(provider.strip().lower(), "")
 
 
 def trusted_id(provider: str, response_id: str) -> str:
@@ -45,8 +45,10 @@ def trusted_id(provider: str, response_id: str) -> str:
 
     For local servers and unknown providers it is always "": to trust a repeating id is to lose charges.
     """
+    if not _SHORTEST_ID <= len(response_id) <= _LONGEST_ID:
+        return ""
     namespace = provider_namespace(provider)
-    if not namespace or not _SHORTEST_ID <= len(response_id) <= _LONGEST_ID:
+    if not namespace:
         return ""
     if not response_id.isascii() or not response_id.isprintable() or " " in response_id:
         return ""

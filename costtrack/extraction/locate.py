@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from costtrack.domain.tokens import TokenUsage
 from costtrack.extraction.anthropic_usage import read_anthropic
 from costtrack.extraction.bedrock_usage import read_converse, read_headers, read_llama, read_metrics, read_titan
 from costtrack.extraction.counts import UsageReader
-from costtrack.extraction.fields import read, read_first
+from costtrack.extraction.fields import may_have, read, read_first
 from costtrack.extraction.openai_usage import read_chat, read_responses, read_total
 from costtrack.extraction.other_usage import read_cohere, read_gemini, read_ollama
 
@@ -37,6 +37,8 @@ _FORMATS: tuple[tuple[str, Format], ...] = (
 """The first of these fields that a usage object has names its format. Anthropic's counts without a cache read
 alike in either format of `input_tokens`."""
 
+_CHAT = frozenset(("prompt_tokens", "completion_tokens"))
+_OTHER_FORMATS = tuple((name, read_tokens) for name, read_tokens in _FORMATS if name not in _CHAT)
 _USAGE_FIELDS = ("usage", "usageMetadata", "usage_metadata", "meta")
 
 _BODY_FORMATS: tuple[tuple[str, Format], ...] = (
@@ -51,11 +53,13 @@ _BODY_FORMATS: tuple[tuple[str, Format], ...] = (
 _WRAPPERS = ("response", "message", "metadata", "delta", "body", "result", "amazon-bedrock-invocationMetrics")
 """What holds the body in stream events, batch results and gateways' envelopes."""
 
+_PLACES = frozenset((*(name for name, _ in _BODY_FORMATS), "x_groq", *_WRAPPERS))
+"""Where else than in its own usage a body may have the counts."""
+
 _OPAQUE = (str, bytes, bytearray, int, float, list, tuple, type(None))
 
 
-@dataclass(frozen=True, slots=True)
-class Located:
+class Located(NamedTuple):
     """A usage object, the body that it stood in, and the function that reads its format."""
 
     read_tokens: Format
@@ -77,6 +81,8 @@ def _locate_in(body: object, *, depth: int) -> Located | None:
             read_tokens = _format_of(usage)
             if read_tokens is not None:
                 return Located(read_tokens, usage, body)
+    if not may_have(body, _PLACES):
+        return None
     for name, read_tokens in _BODY_FORMATS:
         if read(body, name) is not None:
             return Located(read_tokens, body, body)
@@ -104,8 +110,10 @@ def _locate_in_headers(response: object) -> Located | None:
 def _format_of(usage: object) -> Format | None:
     if isinstance(usage, _OPAQUE):
         return None
-    for name, read_tokens in _FORMATS:
+    for name, read_tokens in _FORMATS if may_have(usage, _CHAT) else _OTHER_FORMATS:
         if read(usage, name) is not None:
+            if read_tokens is not read_anthropic:
+                return read_tokens
             is_included = read_first(usage, "input_tokens_details", "input_token_details") is not None
-            return read_responses if read_tokens is read_anthropic and is_included else read_tokens
+            return read_responses if is_included else read_anthropic
     return None

@@ -4,7 +4,19 @@ from __future__ import annotations
 
 from costtrack.domain.tokens import TokenUsage
 from costtrack.extraction.counts import UsageReader
-from costtrack.extraction.fields import read, read_first
+from costtrack.extraction.fields import may_have, read, read_first
+
+_OF_OTHERS = frozenset(
+    (
+        "prompt_cache_hit_tokens",
+        "cache_read_input_tokens",
+        "cached_tokens",
+        "cache_write_tokens",
+        "cache_creation_input_tokens",
+        "reasoning_tokens",
+    )
+)
+"""Counts that OpenAI has in the details, and some of those who speak its format beside the totals."""
 
 
 def read_chat(usage: object, reader: UsageReader) -> TokenUsage | None:
@@ -13,13 +25,18 @@ def read_chat(usage: object, reader: UsageReader) -> TokenUsage | None:
     Spoken by Azure, Mistral, AI21, Groq, DeepSeek, xAI, OpenRouter, Perplexity, vLLM, LiteLLM and more.
     """
     details = read(usage, "prompt_tokens_details")
-    cache_read = reader.part(details, "cached_tokens") or reader.part(
-        usage, "prompt_cache_hit_tokens", "cache_read_input_tokens", "cached_tokens"
-    )
-    cache_write = reader.part(details, "cache_write_tokens", "cache_creation_tokens") or reader.part(
-        usage, "cache_write_tokens", "cache_creation_input_tokens"
-    )
-    split = read(details, "cache_creation_token_details")
+    others = usage if may_have(usage, _OF_OTHERS) else None
+    cache_read = cache_write = cache_write_1h = input_audio = 0
+    if details is not None:
+        cache_read = reader.part(details, "cached_tokens")
+        cache_write = reader.part(details, "cache_write_tokens", "cache_creation_tokens")
+        cache_write_1h = reader.part(read(details, "cache_creation_token_details"), "ephemeral_1h_input_tokens")
+        input_audio = _fresh_audio(reader, details)
+    if others is not None:
+        cache_read = cache_read or reader.part(
+            others, "prompt_cache_hit_tokens", "cache_read_input_tokens", "cached_tokens"
+        )
+        cache_write = cache_write or reader.part(others, "cache_write_tokens", "cache_creation_input_tokens")
     output_details = read(usage, "completion_tokens_details")
     return _tokens(
         usage,
@@ -28,9 +45,9 @@ def read_chat(usage: object, reader: UsageReader) -> TokenUsage | None:
         output_tokens=reader.whole(usage, "completion_tokens"),
         cache_read=cache_read,
         cache_write=cache_write,
-        cache_write_1h=reader.part(split, "ephemeral_1h_input_tokens"),
-        input_audio=_fresh_audio(reader, details),
-        reasoning=reader.part(output_details, "reasoning_tokens") or reader.part(usage, "reasoning_tokens"),
+        cache_write_1h=cache_write_1h,
+        input_audio=input_audio,
+        reasoning=reader.part(output_details, "reasoning_tokens") or reader.part(others, "reasoning_tokens"),
         output_audio=reader.part(output_details, "audio_tokens"),
     )
 
@@ -71,6 +88,8 @@ def read_total(usage: object, reader: UsageReader) -> TokenUsage | None:
 
 def _fresh_audio(reader: UsageReader, details: object) -> int:
     """Audio input that did not come from the cache; only the realtime API says which part did."""
+    if details is None:
+        return 0
     audio = reader.part(details, "audio_tokens", "audio")
     cached = reader.part(read(details, "cached_tokens_details"), "audio_tokens")
     return max(audio - cached, 0)

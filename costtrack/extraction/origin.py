@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from costtrack.extraction.anthropic_usage import read_anthropic
 from costtrack.extraction.bedrock_usage import read_headers, read_llama, read_metrics, read_titan
-from costtrack.extraction.fields import as_text, items, read, read_text
+from costtrack.extraction.fields import as_text, items, may_have, read, read_text
 from costtrack.extraction.identity import provider_namespace
 from costtrack.extraction.locate import Format, Located
 from costtrack.extraction.openai_usage import read_responses
@@ -27,6 +27,8 @@ _ANTHROPIC_HOSTS = {"msg_bdrk_": "aws", "msg_vrtx_": "google"}
 _MODEL_FIELDS = ("model", "modelVersion", "model_version", "model_name", "modelId")
 _ID_FIELDS = ("id", "responseId", "response_id", "generation_id")
 _STOP_FIELDS = ("finish_reason", "stop_reason", "stopReason", "done_reason", "completionReason")
+_IDS = frozenset(_ID_FIELDS)
+_STOPS = frozenset(("candidates", "results", *_STOP_FIELDS))
 
 
 def provider_of(response: object, located: Located | None) -> str:
@@ -84,28 +86,36 @@ def choose_model(*, reported: str, given: str, provider: str) -> str:
     return reported or given
 
 
-def litellm_call_id_of(response: object) -> str:
-    """LiteLLM's id of the call, which the objects of its SDK carry; "" of all others."""
-    if not type(response).__module__.startswith("litellm."):
-        return ""
-    return read_text(read(response, "_hidden_params"), "litellm_call_id")
+def is_of_litellm(thing: object) -> bool:
+    """Whether a response, a stream, or a piece of one is an object of LiteLLM's SDK."""
+    return type(thing).__module__.startswith("litellm.")
+
+
+def litellm_call_id_of(thing: object) -> str:
+    """LiteLLM's id of the call, which responses and streams of its SDK carry; "" of all others."""
+    return read_text(read(thing, "_hidden_params"), "litellm_call_id") if is_of_litellm(thing) else ""
 
 
 def response_id_of(response: object, body: object) -> str:
     """The provider's id of this response."""
-    aws_id = read_text(read(response, "ResponseMetadata"), "RequestId")
+    of_aws = read(response, "ResponseMetadata")
+    aws_id = "" if of_aws is None else read_text(of_aws, "RequestId")
     if aws_id:
         return aws_id
-    return read_text(body, *_ID_FIELDS) or (read_text(response, *_ID_FIELDS) if response is not body else "")
+    found = read_text(body, *_ID_FIELDS) if may_have(body, _IDS) else ""
+    return found or (read_text(response, *_ID_FIELDS) if response is not body else "")
 
 
 def finish_reason_of(body: object) -> str:
     """Why the model stopped, in the provider's own words; "" in the middle of a stream."""
-    for choice in items(read(body, "choices")):
-        return as_text(read(choice, "finish_reason"))
+    choices = read(body, "choices")
+    if isinstance(choices, (list, tuple)):
+        return as_text(read(choices[0], "finish_reason")) if choices else ""
     if read(body, "object") == "response":
         return read_text(read(body, "incomplete_details"), "reason") or read_text(body, "status")
-    for choices in ("candidates", "results"):
-        for choice in items(read(body, choices)):
+    if not may_have(body, _STOPS):
+        return ""
+    for name in ("candidates", "results"):
+        for choice in items(read(body, name)):
             return read_text(choice, "finishReason", "finish_reason", "completionReason")
     return read_text(body, *_STOP_FIELDS)

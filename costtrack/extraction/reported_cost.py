@@ -8,6 +8,8 @@ from costtrack.domain.money import EXACT, parse_decimal, parse_usd
 from costtrack.exceptions import InvalidUsage
 from costtrack.extraction.fields import read, read_text
 
+COSTS = frozenset(("cost", "cost_in_usd_ticks"))
+"""Where in a usage it stands."""
 _USD_PER_TICK = Decimal("1e-10")
 """docs.x.ai, cost tracking, read 2026-11."""
 

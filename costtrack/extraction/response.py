@@ -2,30 +2,33 @@
 
 from __future__ import annotations
 
+from costtrack.domain.frozen import frozen_from
 from costtrack.extraction.counts import UsageReader, shown
 from costtrack.extraction.extracted import Extracted
-from costtrack.extraction.fields import read
-from costtrack.extraction.locate import locate
+from costtrack.extraction.fields import may_have, read
+from costtrack.extraction.locate import Located, locate
 from costtrack.extraction.openai_usage import read_total
 from costtrack.extraction.origin import (
     choose_model,
     finish_reason_of,
+    is_of_litellm,
     litellm_call_id_of,
     provider_of,
     reported_model,
     response_id_of,
 )
-from costtrack.extraction.reported_cost import reported_cost_of
+from costtrack.extraction.reported_cost import COSTS, reported_cost_of
 from costtrack.extraction.service_tier import service_tier_of
 
 
-def extract(response: object, *, provider: str = "", model: str = "") -> Extracted:
+def extract(response: object, *, provider: str = "", model: str = "", located: Located | None = None) -> Extracted:
     """Tokens, model, id and cost of a response given as dict or object. Never raises on what a provider sent.
 
     `provider` and `model` are the caller's: his provider wins over the body's, the body's model over his, except
-    on Bedrock. Only the fields needed are read, never prompts or completions.
+    on Bedrock. Only the fields needed are read, never prompts or completions. `located` is where the usage is, if that
+    is known.
     """
-    located = locate(response)
+    located = located or locate(response)
     body = located.body if located else response
     usage = located.usage if located else None
     provider = provider or provider_of(response, located)
@@ -39,18 +42,24 @@ def extract(response: object, *, provider: str = "", model: str = "") -> Extract
         unread = read(response, "usage")
         if unread is not None:
             problems.append(f"usage is {shown(unread)} and holds no token count")
-    cost, cost_problem = reported_cost_of(response, body, usage, provider=provider)
-    if cost_problem:
-        problems.append(cost_problem)
-    return Extracted(
-        tokens=tokens,
-        model=chosen_model,
-        provider=provider,
-        response_id=response_id_of(response, body),
-        litellm_call_id=litellm_call_id_of(response),
-        reported_cost_usd=cost,
-        service_tier=service_tier_of(body, usage) or (service_tier_of(response, None) if body is not response else ""),
-        finish_reason=finish_reason_of(body) or (finish_reason_of(response) if body is not response else ""),
-        is_adjusted=reader.is_adjusted,
-        problems=tuple(problems),
-    )
+    cost = None
+    if may_have(usage, COSTS):
+        cost, cost_problem = reported_cost_of(response, body, usage, provider=provider)
+        if cost_problem:
+            problems.append(cost_problem)
+    of_litellm = is_of_litellm(response)
+    found = {
+        "tokens": tokens,
+        "model": chosen_model,
+        "provider": provider,
+        "response_id": response_id_of(response, body),
+        "litellm_call_id": litellm_call_id_of(response) if of_litellm else "",
+        "is_of_litellm": of_litellm,
+        "reported_cost_usd": cost,
+        "service_tier": service_tier_of(body, usage)
+        or (service_tier_of(response, None) if body is not response else ""),
+        "finish_reason": finish_reason_of(body) or (finish_reason_of(response) if body is not response else ""),
+        "is_adjusted": reader.is_adjusted,
+        "problems": tuple(problems),
+    }
+    return frozen_from(Extracted, found)

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from costtrack.domain.events import ServiceTier
-from costtrack.extraction.fields import as_text, read
+from costtrack.extraction.fields import as_text, may_have, read
 
 _TIERS = {
-    **dict.fromkeys(("standard", "default", "auto", "on_demand", "performance", "scale"), ServiceTier.STANDARD),
-    **dict.fromkeys(("reserved", "provisioned_throughput", "standard_only"), ServiceTier.STANDARD),
-    "batch": ServiceTier.BATCH,
-    **dict.fromkeys(("flex", "on_demand_flex"), ServiceTier.FLEX),
-    **dict.fromkeys(("priority", "on_demand_priority"), ServiceTier.PRIORITY),
-    "fast": ServiceTier.FAST,
+    **dict.fromkeys(("standard", "default", "auto", "on_demand", "performance", "scale"), ServiceTier.STANDARD.value),
+    **dict.fromkeys(("reserved", "provisioned_throughput", "standard_only"), ServiceTier.STANDARD.value),
+    "batch": ServiceTier.BATCH.value,
+    **dict.fromkeys(("flex", "on_demand_flex"), ServiceTier.FLEX.value),
+    **dict.fromkeys(("priority", "on_demand_priority"), ServiceTier.PRIORITY.value),
+    "fast": ServiceTier.FAST.value,
 }
 """Providers' words. Prepaid capacity (scale, reserved, provisioned) has no price per token: standard."""
+_OF_USAGE = frozenset(("speed", "service_tier", "serviceTier", "trafficType", "traffic_type"))
 
 
 def service_tier_of(body: object, usage: object) -> str:
@@ -22,8 +23,10 @@ def service_tier_of(body: object, usage: object) -> str:
     OpenAI, Groq, OpenRouter: `service_tier` of the body; Anthropic: of the usage, and its `speed`; Bedrock:
     `serviceTier.type`; Gemini: `serviceTier` or `trafficType` of the usage.
     """
-    if as_text(read(usage, "speed")) == "fast":
-        return ServiceTier.FAST.value
+    if not may_have(usage, _OF_USAGE):
+        usage = None
+    elif as_text(read(usage, "speed")) == "fast":
+        return _TIERS["fast"]
     for source, name in (
         (body, "service_tier"),
         (usage, "service_tier"),
@@ -31,13 +34,15 @@ def service_tier_of(body: object, usage: object) -> str:
         (usage, "trafficType"),
         (usage, "traffic_type"),
     ):
-        tier = _known(as_text(read(source, name)))
+        told = None if source is None else read(source, name)
+        tier = "" if told is None else _known(told if type(told) is str else as_text(told))
         if tier:
             return tier
     bedrock = read(body, "serviceTier")
+    if bedrock is None:
+        return ""
     return _known(as_text(bedrock)) or _known(as_text(read(bedrock, "type")))
 
 
 def _known(word: str) -> str:
-    tier = _TIERS.get(word.lower().removeprefix("service_tier_")) if word else None
-    return tier.value if tier is not None else ""
+    return _TIERS.get(word) or _TIERS.get(word.lower().removeprefix("service_tier_"), "")

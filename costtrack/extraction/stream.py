@@ -3,33 +3,33 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
-from dataclasses import replace
+from collections.abc import Iterable, Mapping
+from typing import Any
 
+from costtrack.domain.frozen import frozen_from
+from costtrack.extraction.anthropic_stream import ANTHROPIC_EVENTS, COUNTING_EVENTS, counted_in, merge_usage
+from costtrack.extraction.anthropic_usage import read_anthropic
 from costtrack.extraction.bedrock_usage import read_metrics
-from costtrack.extraction.counts import whole_number
+from costtrack.extraction.counts import UsageReader
 from costtrack.extraction.extracted import Extracted
-from costtrack.extraction.fields import items, read
+from costtrack.extraction.fields import may_have, read, read_first, read_text
 from costtrack.extraction.locate import Located, locate
-from costtrack.extraction.origin import choose_model, finish_reason_of, reported_model, response_id_of
+from costtrack.extraction.origin import (
+    choose_model,
+    finish_reason_of,
+    is_of_litellm,
+    litellm_call_id_of,
+    provider_of,
+    reported_model,
+    response_id_of,
+)
 from costtrack.extraction.response import extract
+from costtrack.extraction.service_tier import service_tier_of
 from costtrack.extraction.streamed_text import ArrivedText, TextCounter
 
-_ANTHROPIC_EVENTS = ("message_start", "message_delta", "message_stop")
+_INNER = frozenset(("delta", "messageStop"))
 _CONTENT_EVENTS = ("content_block", "content-", "tool-")
 """Events that carry text only: Anthropic's and Cohere's; OpenAI's end in `.delta`."""
-
-_ANTHROPIC_USAGE = (
-    "input_tokens",
-    "output_tokens",
-    "cache_read_input_tokens",
-    "cache_creation_input_tokens",
-    "cache_creation",
-    "output_tokens_details",
-    "iterations",
-    "service_tier",
-    "speed",
-)
 
 
 def extract_stream(chunks: Iterable[object], *, provider: str = "", model: str = "") -> Extracted:
@@ -48,13 +48,17 @@ class StreamUsage:
     characters of the text that came, and keeps none of it.
     """
 
-    def __init__(self, *, provider: str = "", model: str = "") -> None:
+    def __init__(self, *, provider: str = "", model: str = "", stream: object = None) -> None:
+        """`stream` is the SDK's object, if it is known."""
+        self._litellm_call_id = "" if stream is None else litellm_call_id_of(stream)
+        self._is_of_litellm = stream is not None and is_of_litellm(stream)
         self._provider = provider
         self._given_model = model
         self._model = ""
         self._response_id = ""
         self._finish_reason = ""
         self._last_with_usage: object = None
+        self._located: Located | None = None
         self._anthropic: dict[str, object] | None = None
         self._text = TextCounter()
         self._is_any = False
@@ -62,16 +66,20 @@ class StreamUsage:
 
     def add(self, chunk: object) -> None:
         """Notes what this chunk tells, in a few microseconds. Never raises on what a provider sent."""
-        event = _decoded(chunk)
-        self._is_any = True
+        wrapped = read(chunk, "chunk")
+        event = chunk if wrapped is None else _decoded(chunk, wrapped)
+        self._begin(chunk)
         if isinstance(event, str):
             self._text.plain(event)
             return
         kind = read(event, "type")
         kind = kind if isinstance(kind, str) else ""
-        if kind and (kind.startswith(_CONTENT_EVENTS) or kind.endswith(".delta")):
-            self._text.typed(event, kind)
-            return
+        if kind:
+            if _is_content(kind):
+                self._text.typed(event, kind)
+                return
+            if kind in COUNTING_EVENTS and self._counted(event, kind):
+                return
         choices = read(event, "choices")
         if choices is None and not kind:
             block = read(event, "contentBlockDelta")
@@ -82,10 +90,54 @@ class StreamUsage:
                 event = read(event, "data")
                 choices = read(event, "choices")
         if choices is not None:
-            self._text.choices(choices)
+            if choices:
+                self._text.choices(choices)
         elif not kind or kind == "AIMessageChunk":
             self._text.untyped(event)
         self._note(event, kind, is_text=_is_text_chunk(event, choices))
+
+    def is_mere_text(self, chunk: Any) -> bool:
+        """Whether this is one of the many chunks that carry text and nothing else, by a look at a few of its fields.
+
+        Such a chunk may be added later, or not at all if the provider tells the counts: `result` is the same. What is
+        no event with a telling type, and no dict or object of OpenAI's chat, is not known to be one. Nor is the first
+        chunk, unless it has the model and the id where OpenAI has them: these are noted.
+        """
+        is_dict = type(chunk) is dict
+        fields = chunk if is_dict else getattr(chunk, "__dict__", None)
+        if fields is None:
+            return False
+        choices = fields.get("choices")
+        if choices is None:
+            kind = fields.get("type")
+            if type(kind) is not str:
+                return False
+            return kind.startswith(_CONTENT_EVENTS) or kind.endswith(".delta") or len(fields) == 1
+        if type(choices) is not list or len(choices) != 1 or fields.get("usage", not is_dict) is not None:
+            return False
+        extra = None if is_dict else getattr(chunk, "__pydantic_extra__", None)
+        if "x_groq" in fields or (extra and "x_groq" in extra):
+            return False
+        choice = choices[0]
+        ends = choice if type(choice) is dict else getattr(choice, "__dict__", None)
+        if ends is None or ends.get("finish_reason", not is_dict) is not None:
+            return False
+        return (self._model != "" and self._response_id != "") or self._is_told_origin(chunk, fields)
+
+    def _is_told_origin(self, chunk: object, fields: Mapping[str, Any]) -> bool:
+        model, response_id = fields.get("model"), fields.get("id")
+        if self._model or self._response_id or not (type(model) is str and type(response_id) is str):
+            return False
+        if not model or not response_id or "ResponseMetadata" in fields:
+            return False
+        self._begin(chunk)
+        self._model, self._response_id = model, response_id
+        return True
+
+    def _begin(self, chunk: object) -> None:
+        if not self._is_any:
+            self._is_any = True
+            self._is_of_litellm = self._is_of_litellm or is_of_litellm(chunk)
 
     @property
     def arrived(self) -> ArrivedText:
@@ -93,71 +145,105 @@ class StreamUsage:
         text = self._text
         return ArrivedText(text.characters, text.reasoning_characters, self._is_any, self._has_usage)
 
+    def _counted(self, event: object, kind: str) -> bool:
+        """Whether this is one of the two events that Anthropic's counts are spread over; they are noted."""
+        body, usage = counted_in(event, kind)
+        if body is None:
+            return False
+        if body is event:
+            self._has_usage = True
+            self._finish_reason = read_text(read(event, "delta"), "stop_reason") or self._finish_reason
+        else:
+            self._model = self._model or read_text(body, "model")
+            self._response_id = self._response_id or read_text(body, "id")
+        self._anthropic = self._anthropic or {}
+        merge_usage(self._anthropic, usage)
+        return True
+
     def _note(self, event: object, kind: str, *, is_text: bool) -> None:
-        located = None if is_text else locate(event)
+        located = None if is_text else (kind and locate(read_first(event, "message", "response"))) or locate(event)
         body = located.body if located else event
         if kind == "message_start":
             body = read(event, "message")
         self._model = self._model or reported_model(event, body)
         self._response_id = self._response_id or response_id_of(event, body)
         finish_reason = finish_reason_of(body)
-        if not finish_reason and not is_text:
-            finish_reason = finish_reason_of(read(event, "delta")) or finish_reason_of(read(event, "messageStop"))
+        if not finish_reason and not is_text and may_have(event, _INNER):
+            inner = read_first(event, "delta", "messageStop")
+            finish_reason = "" if inner is None else finish_reason_of(inner)
         self._finish_reason = finish_reason or self._finish_reason
         if located is not None:
             self._has_usage = self._has_usage or kind != "message_start"
-            self._keep(event, located)
+            if located.read_tokens is not read_metrics and kind in ANTHROPIC_EVENTS:
+                self._anthropic = self._anthropic or {}
+                merge_usage(self._anthropic, located.usage)
+            else:
+                self._last_with_usage, self._located = event, located
 
     def result(self) -> Extracted:
         """What the chunks so far tell."""
-        source = self._last_with_usage
+        source: object = self._last_with_usage
         if self._anthropic is not None:
-            source = {
-                "type": "message",
-                "id": self._response_id,
-                "model": self._model,
-                "usage": self._anthropic,
-            }
-        found = extract(source, provider=self._provider)
-        return replace(
-            found,
-            model=choose_model(reported=found.model or self._model, given=self._given_model, provider=found.provider),
-            response_id=found.response_id or self._response_id,
-            finish_reason=found.finish_reason or self._finish_reason,
-        )
+            source = {"type": "message", "id": self._response_id, "model": self._model, "usage": self._anthropic}
+            found = self._result_of_anthropic(source)
+            if found is not None:
+                return found
+        located = None if self._anthropic is not None else self._located
+        found = extract(source, provider=self._provider, located=located)
+        reported = found.model or self._model
+        more = {
+            "model": choose_model(reported=reported, given=self._given_model, provider=found.provider),
+            "response_id": found.response_id or self._response_id,
+            "litellm_call_id": self._litellm_call_id,
+            "is_of_litellm": self._is_of_litellm,
+            "finish_reason": found.finish_reason or self._finish_reason,
+        }
+        return frozen_from(Extracted, {**vars(found), **more})
 
-    def _keep(self, event: object, located: Located) -> None:
-        if located.read_tokens is not read_metrics and read(event, "type") in _ANTHROPIC_EVENTS:
-            self._anthropic = self._anthropic or {}
-            _merge_anthropic(self._anthropic, located.usage)
-        else:
-            self._last_with_usage = event
+    def _result_of_anthropic(self, message: object) -> Extracted | None:
+        """What `extract` would find in the message that its events add up to; None if they have no counts."""
+        usage = self._anthropic
+        located = Located(read_anthropic, usage, message)
+        provider = self._provider or provider_of(message, located)
+        reader = UsageReader()
+        tokens = read_anthropic(usage, reader)
+        if tokens is None:
+            return None
+        found = {
+            "tokens": tokens,
+            "model": choose_model(reported=self._model, given=self._given_model, provider=provider),
+            "provider": provider,
+            "response_id": self._response_id,
+            "litellm_call_id": self._litellm_call_id,
+            "is_of_litellm": self._is_of_litellm,
+            "service_tier": service_tier_of(None, usage),
+            "finish_reason": self._finish_reason,
+            "is_adjusted": reader.is_adjusted,
+            "problems": tuple(reader.problems),
+        }
+        return frozen_from(Extracted, found)
+
+    def is_final(self, found: Extracted, *, is_whole: bool) -> bool:
+        """Whether a `result` is the provider's last word, of a whole or stopped stream: no text can change it."""
+        has_output = self._has_usage and found.tokens is not None and found.tokens.output_tokens > 0
+        return has_output and (is_whole or found.finish_reason != "")
+
+
+def _is_content(kind: str) -> bool:
+    return kind.startswith(_CONTENT_EVENTS) or kind.endswith(".delta")
 
 
 def _is_text_chunk(event: object, choices: object) -> bool:
     """Whether this is one of the many chunks of OpenAI's chat format, or Ollama's, that carry text and no usage."""
     if choices is None:
         return read(event, "done") is False
-    return any(True for _ in items(choices)) and read(event, "usage") is None and read(event, "x_groq") is None
+    is_any = isinstance(choices, (list, tuple)) and len(choices) > 0
+    return is_any and read(event, "usage") is None and read(event, "x_groq") is None
 
 
-def _merge_anthropic(merged: dict[str, object], usage: object) -> None:
-    """Lays a later event's usage over the earlier ones'. Counts are cumulative, so the larger one stands.
-
-    Some servers send the input as 0 in the first event, others in the last.
-    """
-    for name in _ANTHROPIC_USAGE:
-        value = read(usage, name)
-        if value is None:
-            continue
-        later, earlier = whole_number(value), whole_number(merged.get(name))
-        if later is None or earlier is None or later > earlier:
-            merged[name] = value
-
-
-def _decoded(chunk: object) -> object:
+def _decoded(chunk: object, wrapped: object) -> object:
     """The event inside a chunk of Bedrock's InvokeModelWithResponseStream, which is JSON in bytes."""
-    raw = read(read(chunk, "chunk"), "bytes")
+    raw = read(wrapped, "bytes")
     if not isinstance(raw, bytes):
         return chunk
     try:

@@ -6,8 +6,7 @@ Only numbers of characters are kept, never the text.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from costtrack.extraction.fields import items, read, read_first
 from costtrack.extraction.text_length import data_length
@@ -31,8 +30,7 @@ _WHOLE_TEXTS = ("response", "generation", "outputText")
 """Text at the top of a chunk: Ollama's generate; Llama and Titan on Bedrock."""
 
 
-@dataclass(frozen=True, slots=True)
-class ArrivedText:
+class ArrivedText(NamedTuple):
     """What of a stream has come, in characters."""
 
     characters: int = 0

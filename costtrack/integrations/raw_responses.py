@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator
-from contextlib import AbstractContextManager
 from functools import cache
 from typing import Any
 from weakref import ref
@@ -36,17 +35,11 @@ def watch_stream(stream: Any, call: Call, *, on_end: OnEnd) -> Any:
 
     That is when its HTTP response is closed, too, which is all that the SDKs' helpers for streams do.
     """
-    step = Step()
-    call.observed.begin_stream()
-
-    def chunk(chunk: object) -> None:
-        call.announce()
-        call.observed.chunk(chunk)
-
-    metered = metered_stream(stream, on_chunk=chunk, on_end=_end_of_stream(call, on_end), scope=step)
+    begun = call.observed.begin_stream(on_open_calls=call.announce)
+    metered = metered_stream(stream, on_chunk=begun.add, on_end=_end_of_stream(call, on_end))
     response = getattr(stream, "response", None)
     if hasattr(response, "is_stream_consumed"):
-        watch(response, StreamWatch(metered, step))
+        watch(response, StreamWatch(metered))
     return metered
 
 
@@ -56,20 +49,6 @@ def _end_of_stream(call: Call, on_end: OnEnd) -> OnEnd:
         return on_end(None if isinstance(error, GeneratorExit) else error)  # the consumer had enough: no failure
 
     return end
-
-
-class Step(AbstractContextManager["Step"]):
-    """Tells whether a step of a stream is being taken."""
-
-    def __init__(self) -> None:
-        self.is_taken = False
-
-    def __enter__(self) -> Step:
-        self.is_taken = True
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.is_taken = False
 
 
 class BodyWatch:
@@ -140,10 +119,9 @@ class BodyWatch:
 class StreamWatch:
     """Closes the metered stream of an SDK with its response."""
 
-    def __init__(self, stream: Any, step: Step) -> None:
+    def __init__(self, stream: Any) -> None:
         """Does not keep the stream: dropped, it tells its end itself."""
         self._stream = ref(stream)
-        self._step = step
         self._is_closing = False
 
     def passing(self, parts: Iterator[bytes]) -> Iterator[bytes]:
@@ -168,10 +146,11 @@ class StreamWatch:
 
     def _open_stream(self) -> Any:
         """None from within a step of the stream: there it has been read to its end, and tells that itself."""
-        if self._is_closing or self._step.is_taken:
+        stream = None if self._is_closing else self._stream()
+        if stream is None or stream.is_in_step:
             return None
         self._is_closing = True
-        return self._stream()
+        return stream
 
 
 def watch(response: Any, watcher: BodyWatch | StreamWatch) -> None:

@@ -12,6 +12,7 @@ from costtrack.metering.arguments import ANSWERS_NAMES, INPUT_NAMES, MAX_OUTPUT_
 from costtrack.metering.events import EventFields
 from costtrack.metering.expected import Expected, token_count_or_none
 
+_FAST = ServiceTier.FAST.value
 _OWN_PRICE = frozenset((ServiceTier.BATCH, ServiceTier.FLEX, ServiceTier.PRIORITY))
 _CACHED_PLACES = ("system", "tools", "messages")
 
@@ -23,19 +24,24 @@ def fields_of(body: Mapping[str, Any]) -> EventFields:
     if isinstance(model, str) and model:
         fields["model"] = model
     tier = body.get("service_tier")
-    if body.get("speed") == ServiceTier.FAST:
-        tier = ServiceTier.FAST.value
+    if body.get("speed") == _FAST:
+        tier = _FAST
     elif not isinstance(tier, str) or tier not in _OWN_PRICE:
         return fields
     fields["service_tier"] = str(tier)
     return fields
 
 
+def inputs_of(body: Mapping[str, Any]) -> tuple[object, ...]:
+    """What the model is given to read."""
+    return tuple([body[name] for name in INPUT_NAMES if name in body and body[name] is not None])
+
+
 def expected_of_body(
     body: Mapping[str, Any], *, writes_cache: bool = False, max_output_tokens: int | None = None
 ) -> Expected:
     """The worst case of the request; `max_output_tokens` is for an API that has no such argument."""
-    inputs = tuple(value for value in (body.get(name) for name in INPUT_NAMES) if value is not None)
+    inputs = inputs_of(body)
     most = max_output_tokens
     for name in MAX_OUTPUT_NAMES:
         value = body.get(name)
@@ -69,10 +75,10 @@ def marks_cache(body: Mapping[str, Any]) -> bool:
     return False
 
 
-def without_iterators(body: dict[str, Any]) -> dict[str, Any]:
+def without_iterators(body: Mapping[str, Any]) -> dict[str, Any]:
     """The body with lists where it has iterators, which could be read once only: by the count, or by the client."""
     once = [name for name in INPUT_NAMES if hasattr(type(body.get(name)), "__next__")]
-    return {**body, **{name: list(body[name]) for name in once}} if once else body
+    return {**body, **{name: list(body[name]) for name in once}}
 
 
 def _tokens_given(value: object) -> int | None:

@@ -13,7 +13,14 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from costtrack.extraction.fields import read
 from costtrack.integrations.raw_responses import watch_response, watch_stream
-from costtrack.integrations.request_body import expected_of_body, fields_of, marks_cache, without_iterators
+from costtrack.integrations.request_body import (
+    expected_of_body,
+    fields_of,
+    inputs_of,
+    marks_cache,
+    without_iterators,
+)
+from costtrack.metering.admitting import admit, admit_async
 from costtrack.metering.attribution import GivenAttribution
 from costtrack.metering.call import Call
 from costtrack.metering.database_thread import run_quietly, run_quietly_async
@@ -21,10 +28,10 @@ from costtrack.metering.ending import do_later
 from costtrack.metering.events import EventFields
 from costtrack.metering.finish import finish
 from costtrack.metering.streams import is_stream
-from costtrack.metering.tracked import TrackedCall
 
 if TYPE_CHECKING:
     from costtrack.metering.database_thread import Work
+    from costtrack.metering.expected import Expected
 
 Client = TypeVar("Client")
 
@@ -79,13 +86,15 @@ def _copying(copy: Callable[..., Client], metering_of: Callable[[Client], Meteri
 
 def _request(original: Callable[..., Any], metering: Metering) -> Callable[..., Any]:
     def request(cast_to: Any, options: Any, **how: Any) -> Any:
-        if not _is_metered(options, metering):
+        path = _path(options)
+        if path not in metering.paths or options.method.lower() != "post":
             result = original(cast_to, options, **how)
             if _is_fetched(options, result, metering):
                 run_quietly(_charge_of(result, metering))
             return result
-        one = _OneCall(options, metering, is_stream=bool(how.get("stream")))
-        one.tracked.running()
+        one = _OneCall(options, metering, path=path, is_stream=bool(how.get("stream")))
+        admit(one.call, one.expected)
+        one.admitted()
         try:
             result = original(cast_to, options, **how)
         except BaseException as error:
@@ -101,13 +110,15 @@ def _request(original: Callable[..., Any], metering: Metering) -> Callable[..., 
 
 def _async_request(original: Callable[..., Any], metering: Metering) -> Callable[..., Any]:
     async def request(cast_to: Any, options: Any, **how: Any) -> Any:
-        if not _is_metered(options, metering):
+        path = _path(options)
+        if path not in metering.paths or options.method.lower() != "post":
             result = await original(cast_to, options, **how)
             if _is_fetched(options, result, metering):
                 await run_quietly_async(_charge_of(result, metering))
             return result
-        one = _OneCall(options, metering, is_stream=bool(how.get("stream")))
-        await one.tracked.running_async()
+        one = _OneCall(options, metering, path=path, is_stream=bool(how.get("stream")))
+        await admit_async(one.call, one.expected)
+        one.admitted()
         try:
             result = await original(cast_to, options, **how)
         except GeneratorExit as error:  # dropped with its loop: nothing may be awaited any more
@@ -122,10 +133,6 @@ def _async_request(original: Callable[..., Any], metering: Metering) -> Callable
         return result
 
     return request
-
-
-def _is_metered(options: Any, metering: Metering) -> bool:
-    return options.method.lower() == "post" and _path(options) in metering.paths
 
 
 def _is_fetched(options: Any, result: Any, metering: Metering) -> bool:
@@ -159,46 +166,64 @@ def _said(body: Mapping[str, Any]) -> dict[str, Any]:
 class _OneCall:
     """One call of the client."""
 
-    def __init__(self, options: Any, metering: Metering, *, is_stream: bool) -> None:
-        body = options.json_data
-        if type(body) is dict:
-            body = without_iterators(body)
-            if body is not options.json_data:
-                options.json_data = body
-        body = _said({**(body or {}), **(options.extra_json or {})})
-        writes_cache = metering.always_writes_cache or marks_cache(body)
-        most = metering.max_output_tokens.get(_path(options))
-        self._call = Call({**metering.fields, **fields_of(body)}, metering.given)
-        self.tracked = TrackedCall(
-            self._call, expected_of_body(body, writes_cache=writes_cache, max_output_tokens=most)
-        )
-        self._is_in_background = bool(metering.fetched_from) and body.get("background") is True
+    def __init__(self, options: Any, metering: Metering, *, path: str, is_stream: bool) -> None:
+        body = options.json_data or {}
+        inputs = inputs_of(body)
+        for value in inputs:
+            if hasattr(type(value), "__next__"):
+                body = options.json_data = without_iterators(body)
+                inputs = inputs_of(body)
+                break
+        if options.extra_json:
+            body = {**body, **options.extra_json}
+            inputs = inputs_of(body)
+        self._body = body
+        self._metering = metering
+        self._path = path
+        self.call = Call({**metering.fields, **fields_of(body)}, metering.given)
+        self.call.set_input(*inputs)
+        self._is_in_background = metering.fetched_from != "" and body.get("background") is True
+        self._is_stream = is_stream
         headers = options.headers
-        self._is_raw = isinstance(headers, Mapping) and _RAW_HEADER in headers
+        self._is_raw = bool(headers) and _RAW_HEADER in headers
         if callable(options.post_parser) and not is_stream and not self._is_raw:
             options.post_parser = self._seen_first(options.post_parser)
+
+    def expected(self) -> Expected:
+        """Its worst case."""
+        body = _said(self._body)
+        return expected_of_body(
+            body,
+            writes_cache=self._metering.always_writes_cache or marks_cache(body),
+            max_output_tokens=self._metering.max_output_tokens.get(self._path),
+        )
+
+    def admitted(self) -> None:
+        """It is about to be sent."""
+        self._body = {}  # keep nothing of the input
+        self.call.announce()
 
     def _seen_first(self, parse: Callable[[Any], Any]) -> Callable[[Any], Any]:
         """The provider charges an answer that does not parse as the caller would have it."""
 
         def parsed(response: Any) -> Any:
-            self._call.observe(response)
+            self.call.observe(response)
             return parse(response)
 
         return parsed
 
     def end(self, error: BaseException | None) -> Work | None:
         """The call is over; gives the work of recording it. An answer that is still to be made is recorded later."""
-        if error is None and self._is_in_background and not self._call.observed.has_usage():
+        if error is None and self._is_in_background and not self.call.observed.has_usage():
             return None
-        return self.tracked.end(error)
+        return finish(self.call, error)
 
     def take(self, result: Any) -> tuple[Any, bool]:
         """What the client returned, to be handed on, and whether the call is over."""
         response = getattr(result, "http_response", None) if self._is_raw else result
-        if hasattr(response, "is_stream_consumed"):
-            return result, watch_response(response, self._call, on_end=self.end)
-        if is_stream(result):
-            return watch_stream(result, self._call, on_end=self.end), False
-        self._call.observe(result)
+        if "is_stream_consumed" in getattr(response, "__dict__", ()):  # of httpx; models answer hasattr slowly
+            return result, watch_response(response, self.call, on_end=self.end)
+        if self._is_stream and is_stream(result):
+            return watch_stream(result, self.call, on_end=self.end), False
+        self.call.observe(result)
         return result, True

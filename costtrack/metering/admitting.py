@@ -26,8 +26,11 @@ _seen: tuple[object, bool] = (None, False)
 """The list of budgets that was looked at last, and whether any of it holds."""
 
 
-def admit(call: Call, expected: Expected) -> None:
-    """Hold the worst case of the call, which begins now; raises CallRefused, and then it must not be made."""
+def admit(call: Call, expected: Expected | Callable[[], Expected]) -> None:
+    """Hold the worst case of the call, which begins now; raises CallRefused, and then it must not be made.
+
+    `expected` may be a function that gives it, which is called only if any budget holds.
+    """
     if nobody_holds():
         return
     from costtrack.metering.holding import ask_for
@@ -35,7 +38,7 @@ def admit(call: Call, expected: Expected) -> None:
     call.begin_with(ask_for(_asked(call, expected)))
 
 
-async def admit_async(call: Call, expected: Expected) -> None:
+async def admit_async(call: Call, expected: Expected | Callable[[], Expected]) -> None:
     """The same in a coroutine, without holding up its loop; if it is cancelled meanwhile nothing stays held."""
     await list_is_fresh()
     if nobody_holds():
@@ -80,8 +83,11 @@ def _known_budgets() -> KnownBudgets:
     return known(settings.database)
 
 
-def _asked(call: Call, expected: Expected) -> AskedCall:
+def _asked(call: Call, expected: Expected | Callable[[], Expected]) -> AskedCall:
     from costtrack.metering.asked_call import AskedCall
+
+    if callable(expected):
+        expected = expected()
 
     given: Any = call.given.get("occurred_at")
     at: datetime = given or call.occurred_at

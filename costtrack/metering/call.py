@@ -27,6 +27,7 @@ from costtrack.metering.streams import Stream, metered_stream
 if TYPE_CHECKING:
     from costtrack.budgets.admission import Granted
 
+LLM_TOKENS = ResourceType.LLM_TOKENS.value
 logger = logging.getLogger("costtrack")
 
 
@@ -46,11 +47,14 @@ class Call:
         """What was said since, about the last response."""
         self.metadata: dict[str, Any] = dict(fields.get("metadata") or {})
         self.attribution = given.over(given_here())
+        self.is_llm = fields.get("resource_type", LLM_TOKENS) == LLM_TOKENS
+        """Whether tokens are metered: no tool, no GPU."""
+        provider, model = fields.get("provider", ""), fields.get("model", "")
         self.observed = Observed(
-            provider=text_of("provider", fields.get("provider")), model=text_of("model", fields.get("model"))
+            provider=provider if type(provider) is str else text_of("provider", provider),
+            model=model if type(model) is str else text_of("model", model),
         )
-        self.inside = MeteredInside()
-        """What other calls meter while this one is open."""
+        self._inside: MeteredInside | None = None
         self._around = metered_around_here()
         self._announced: tuple[MeteredInside, ...] = ()
         self.events: list[UsageEvent] = []
@@ -62,12 +66,24 @@ class Call:
         """The reservation that this call settles; None if no budget asked for one."""
         self.hold_leases = ""
         """What it takes of which leases, where Redis granted it."""
-        self.restart()
+        self.occurred_at = datetime.now(UTC)
+        self.began = perf_counter()
 
     @property
-    def is_llm(self) -> bool:
-        """Whether tokens are metered: no tool, no GPU."""
-        return self.given.get("resource_type", ResourceType.LLM_TOKENS) == ResourceType.LLM_TOKENS
+    def inside(self) -> MeteredInside:
+        """What other calls meter while this one is open."""
+        if self._inside is None:
+            self._inside = MeteredInside(self.attribution)
+        return self._inside
+
+    @inside.setter
+    def inside(self, inside: MeteredInside) -> None:
+        self._inside = inside
+
+    @property
+    def has_calls_inside(self) -> bool:
+        """Whether an LLM call was metered inside."""
+        return self._inside is not None and self._inside.has_calls
 
     def announce(self) -> None:
         """Tell the calls around this one, where it was made and where it runs, that it will charge what it sees.
@@ -76,10 +92,12 @@ class Call:
         """
         if not self.is_llm:
             return
-        here = (*self._around, *metered_around_here())
-        self._around = ()
+        here = metered_around_here()
+        if self._around:
+            here = (*self._around, *here)
+            self._around = ()
         for around in here:
-            if around is not self.inside and around not in self._announced:
+            if around is not self._inside and around not in self._announced:
                 self._announced = (*self._announced, around)
                 around.add(self.observed)
 
@@ -100,7 +118,8 @@ class Call:
 
     def close(self) -> None:
         """The call is over: no response is kept alive for it, or to be found again in it."""
-        self.inside.end()
+        if self._inside is not None:
+            self._inside.end()
         self.observed.close()
 
     def observe(self, response: object) -> None:
@@ -108,15 +127,15 @@ class Call:
 
         The same response again changes nothing; another one is another call. For streams there is `observe_stream`.
         """
-        self.observed.response(response, is_seen_inside=self.inside.knows(response))
+        self.observed.response(response, is_seen_inside=self.has_calls_inside and self.inside.knows(response))
 
     def observe_stream(self, stream: Stream) -> Stream:
         """The stream, to be iterated in its place; the usage in its chunks is noted as they pass."""
-        self.observed.begin_stream()
+        self.observed.begin_stream(stream)
         return metered_stream(stream, on_chunk=self._stream_chunk, on_end=self.observed.stream_ended)
 
     def _stream_chunk(self, chunk: object) -> None:
-        self.observed.chunk(chunk, is_seen_inside=self.inside.knows(chunk))
+        self.observed.chunk(chunk, is_seen_inside=self.has_calls_inside and self.inside.knows(chunk))
 
     def set_input(self, *inputs: object) -> None:
         """Say what the model is given to read: a prompt, the messages, the tools. Nothing of it is ever stored.

@@ -47,8 +47,8 @@ def redacted_text(field: str, value: object, max_length: int) -> str:
 
 def text_of(field: str, value: object) -> str:
     """`value` as text, not cleaned; raises InvalidUsage where that is not possible."""
-    if value is None:
-        return ""
+    if value is None or type(value) is str:
+        return value or ""
     if isinstance(value, str):
         return str.__str__(value)
     if isinstance(value, Enum):

@@ -10,29 +10,28 @@ import asyncio
 import os
 import sys
 from collections.abc import Callable
-from contextlib import suppress
 from typing import TypeAlias
-from weakref import WeakSet
+from weakref import ref
 
 import costtrack.metering.exits  # noqa: F401 - the exit ends what is open
 from costtrack.metering.database_thread import Work, run_later, run_quietly, run_quietly_async
+from costtrack.metering.per_process import PerProcess
 
 OnEnd: TypeAlias = Callable[[BaseException | None], Work | None]
 """Told how a stream ended: None = at its end, GeneratorExit = closed early. Gives the work of recording it, or None."""
-
-SNAPSHOT_TRIES = 100
 
 
 class StreamEnd:
     """Tells `on_end` once, whoever comes first. It belongs to the stream alone, and so notices when that is dropped."""
 
-    __slots__ = ("__weakref__", "_pending", "_pid")
+    __slots__ = ("__weakref__", "_pending", "_pid", "_reference")
 
     def __init__(self, on_end: OnEnd) -> None:
         """The stream has begun, in this process."""
         self._pending = [on_end]
-        self._pid = os.getpid()
-        _open.add(self)
+        self._pid = _pid.get()
+        self._reference = ref(self)
+        _open.add(self._reference)
 
     def tell(self, error: BaseException | None) -> None:
         """The stream ended; what it used is recorded."""
@@ -62,23 +61,23 @@ class StreamEnd:
             on_end = self._pending.pop()
         except IndexError:
             return None
-        if isinstance(error, GeneratorExit) and self._pid != os.getpid():
+        _open.discard(self._reference)
+        if isinstance(error, GeneratorExit) and self._pid != _pid.get():
             return None  # dropped by a forked child: the parent still has it
         return on_end(error)
 
 
-_open: WeakSet[StreamEnd] = WeakSet()
+_pid = PerProcess(os.getpid)
+_open: set[ref[StreamEnd]] = set()
+"""Of those that have not been told."""
 
 
 def end_open_streams() -> None:
     """Record what the streams of this process that are still open have used so far; they are over with that."""
-    ends: list[StreamEnd] = []
-    for _ in range(SNAPSHOT_TRIES):
-        with suppress(RuntimeError):  # a daemon thread has just begun one
-            ends = list(_open)
-            break
-    for end in ends:
-        end.tell(GeneratorExit())
+    for reference in _open.copy():
+        end = reference()
+        if end is not None:
+            end.tell(GeneratorExit())
 
 
 def do_later(work: Work | None) -> None:

@@ -17,7 +17,7 @@ from costtrack.domain.tokens import MAX_TOKENS, TokenUsage
 from costtrack.extraction import ArrivedText, Extracted, text_length
 
 if TYPE_CHECKING:
-    from costtrack.metering.observed import ObservedResponse
+    from costtrack.metering.observed_response import ObservedResponse
 
 CHARACTERS_PER_TOKEN = 4
 """OpenAI's rule of thumb for English text (help.openai.com/en/articles/4936856, "What are tokens and how to count
@@ -36,14 +36,14 @@ class GivenInput:
 
     def __init__(self, *values: object) -> None:
         """Prompts, messages, definitions of tools. A list counts as long as it is now: it may grow by the answer."""
-        self._values = tuple((value, len(value) if isinstance(value, list) else 0) for value in values)
+        self._values = [(value, len(value) if isinstance(value, list) else 0) for value in values]
         self._characters: int | None = None
 
     @property
     def characters(self) -> int | None:
         """Of all its text. None = not known: there was none, or it has been let go."""
         if self._values:
-            values, self._values = self._values, ()
+            values, self._values = self._values, []
             count = 0
             try:
                 for value, size in values:
@@ -55,7 +55,7 @@ class GivenInput:
 
     def let_go(self) -> None:
         """Keep nothing but the number, if it was asked for."""
-        self._values = ()
+        self._values = []
 
 
 def needs_estimate(response: ObservedResponse, *, was_cut_off: bool) -> bool:
@@ -111,7 +111,7 @@ def with_estimate(
         made.append(f"output from {arrived.characters:,} characters")
     if not made:
         return response
-    return replace(response, found=replace(found, tokens=tokens, problems=problems), estimate=", ".join(made))
+    return response._replace(found=replace(found, tokens=tokens, problems=problems), estimate=", ".join(made))
 
 
 def _tokens_of(characters: int) -> int:

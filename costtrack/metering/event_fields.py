@@ -7,11 +7,11 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any, TypeVar
 
-from costtrack.domain.events import Outcome, ResourceType
+from costtrack.domain.events import Outcome, ResourceType, ServiceTier
 from costtrack.domain.money import COST_PLACES, MAX_COST_USD, parse_decimal, parse_usd, round_cost
 from costtrack.domain.tokens import TOKEN_FIELDS, TokenUsage
 from costtrack.exceptions import InvalidUsage
-from costtrack.metering.cleaning import clean_text, redacted_text, whole_number
+from costtrack.metering.cleaning import MAX_LATENCY_MS, clean_text, redacted_text, whole_number
 
 T = TypeVar("T")
 
@@ -21,6 +21,7 @@ ZERO = Decimal(0)
 MAX_AMOUNT = Decimal(10) ** 12
 FIRST_YEAR, LAST_YEAR = 1970, 9000
 _FIRST_INSTANT = datetime(FIRST_YEAR, 1, 1, tzinfo=UTC)
+KNOWN_TIERS = frozenset(tier.value for tier in ServiceTier)
 STANDARD_TIERS = {"", "default", "auto", "on_demand", "standard_only", "standard"}
 MAX_ERROR_MESSAGE = 500
 NOTHING: Set[str] = frozenset()
@@ -52,12 +53,22 @@ class FieldCheck:
         self.problems.append(redacted_text("problem", text, 200))
 
 
+def is_clean(name: str, value: object) -> bool:
+    """Whether such a field is as it should be, as in nearly every call."""
+    if name == "latency_ms":
+        return type(value) is int and 0 <= value <= MAX_LATENCY_MS
+    return name == "service_tier" and type(value) is str and value in KNOWN_TIERS
+
+
+def is_past(value: object, now: datetime) -> bool:
+    """Whether it is an instant in UTC that is acceptable as it is."""
+    return type(value) is datetime and value.tzinfo is UTC and _FIRST_INSTANT <= value <= now
+
+
 def clean_time(value: object, *, now: datetime, max_future_seconds: int) -> datetime:
     """An instant in UTC: aware, from 1970 on, at most `max_future_seconds` after `now`. None is `now`."""
     if value is None:
         return now
-    if type(value) is datetime and value.tzinfo is UTC and _FIRST_INSTANT <= value <= now:
-        return value
     if not isinstance(value, datetime):
         raise InvalidUsage("occurred_at", value, "an aware datetime")
     if value.tzinfo is None or value.utcoffset() is None:

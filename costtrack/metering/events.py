@@ -13,7 +13,7 @@ from time import time_ns
 from typing import Any, Unpack
 
 from costtrack.conf import settings
-from costtrack.domain.events import ResourceType, ServiceTier, UsageEvent
+from costtrack.domain.events import ResourceType, UsageEvent
 from costtrack.domain.frozen import frozen_from
 from costtrack.domain.tokens import TOKEN_FIELDS, TokenUsage, plain_usage
 from costtrack.metering.attribution import (
@@ -26,6 +26,8 @@ from costtrack.metering.attribution import (
 from costtrack.metering.cleaning import MAX_LATENCY_MS, clean_key, clean_latency, clean_text, hashed_key, redacted_text
 from costtrack.metering.context import given_here
 from costtrack.metering.event_fields import (
+    KNOWN_TIERS,
+    NOTHING,
     FieldCheck,
     amount_of,
     clean_error_message,
@@ -35,13 +37,14 @@ from costtrack.metering.event_fields import (
     clean_saving,
     clean_tier,
     clean_time,
+    is_clean,
+    is_past,
     tokens_of,
 )
 from costtrack.metering.fresh_keys import fresh_key
-from costtrack.metering.metadata import clean_metadata
+from costtrack.metering.metadata import clean_metadata, is_clean_word
 from costtrack.pricing.canonical import canonical_tier
 
-KNOWN_TIERS = frozenset(ServiceTier)
 WHOLES = {"input_tokens", "output_tokens"}
 MAX_PROBLEMS = 10
 STRICT = FieldCheck(strict=True)
@@ -200,8 +203,10 @@ def _build(fields: Mapping[str, Any], given: GivenAttribution, check: FieldCheck
                 (texts if name in MAX_LENGTHS else values)[name] = text
         elif name in COUNTS:
             counts[name] = value
+        elif name == "metadata" and is_clean_word(value):
+            values[name] = dict(value)
         elif name in CLEANERS:
-            cleaned = check.take(name, CLEANERS[name], value, None)
+            cleaned = value if is_clean(name, value) else check.take(name, CLEANERS[name], value, None)
             if cleaned is not None:
                 values[name] = cleaned
         elif name in OWN_FIELDS:
@@ -211,9 +216,11 @@ def _build(fields: Mapping[str, Any], given: GivenAttribution, check: FieldCheck
     if unknown:
         given = given_attribution(unknown, caller="build_event()").over(given)
     get = rest.get
-    values["attribution"] = given.with_texts(texts, None if check.strict else check.note)
-    if get("occurred_at") is not None:
-        values["occurred_at"] = _time(get("occurred_at"), now, check)
+    resolved = None if texts else given.resolved
+    values["attribution"] = resolved or given.with_texts(texts, None if check.strict else check.note)
+    at = get("occurred_at")
+    if at is not None:
+        values["occurred_at"] = at if is_past(at, now) else _time(at, now, check)
     key = get("idempotency_key")
     if key is not None:
         key = _key(key, check)
@@ -221,12 +228,16 @@ def _build(fields: Mapping[str, Any], given: GivenAttribution, check: FieldCheck
     if key and get("key_from_provider"):
         values["key_from_provider"] = True
 
-    tokens, dropped = tokens_of(get("tokens"), counts, check)
+    tokens, dropped = get("tokens"), NOTHING
+    if counts or type(tokens) is not TokenUsage:
+        tokens, dropped = tokens_of(tokens, counts, check)
     if tokens is not None:
         values["tokens"] = tokens
-    amount, is_missing = amount_of(values, get("amount"), tokens, check)
-    if amount is not None:
-        values["amount"] = amount
+    is_missing = False
+    if tokens is None or get("amount") is not None or values["resource_type"] != LLM_TOKENS:
+        amount, is_missing = amount_of(values, get("amount"), tokens, check)
+        if amount is not None:
+            values["amount"] = amount
     if get("is_estimated") or dropped:
         values["is_estimated"] = True
     if get("usage_missing") or ((is_missing or dropped & WHOLES) and values.get("reported_cost_usd") is None):

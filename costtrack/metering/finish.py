@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from time import perf_counter
+from typing import NamedTuple
 
 from costtrack.conf import settings
 from costtrack.domain.events import ServiceTier, UsageEvent
@@ -15,17 +16,17 @@ from costtrack.metering.call import Call
 from costtrack.metering.cleaning import text_of
 from costtrack.metering.database_thread import Work, run_later
 from costtrack.metering.estimate import needs_estimate, with_estimate
-from costtrack.metering.events import EventFields, event_after_call
+from costtrack.metering.events import COUNTS, EventFields, event_after_call
 from costtrack.metering.lost import report_lost
-from costtrack.metering.observed import ObservedResponse
+from costtrack.metering.observed_response import ObservedResponse
 from costtrack.metering.recorded import recorded_usage
-from costtrack.metering.transport import needs_no_database, submit_all
+from costtrack.metering.transport import submit_all
 
 NOTHING_FOUND = Extracted()
+BATCH = ServiceTier.BATCH.value
 
 
-@dataclass(frozen=True, slots=True)
-class Recording:
+class Recording(NamedTuple):
     """The work that is left of a call: to build its events and record them. It raises no Exception."""
 
     call: Call
@@ -35,7 +36,7 @@ class Recording:
     @property
     def needs_no_database(self) -> bool:
         """Whether the events only go to a file; else the ledger, or a lazy attribution, may ask the database."""
-        return needs_no_database(self.call.attribution)
+        return settings.transport != "inline" and not self.call.attribution.has_lazy
 
     def __call__(self) -> None:
         """Do it; sets `call.events` and `call.results`."""
@@ -47,27 +48,27 @@ def finish(call: Call, error: BaseException | None) -> Work | None:
 
     If calls inside the block charge all that it observed, that is to release its hold, or None.
     """
-    responses = call.observed.responses()
-    total_ms = round((perf_counter() - call.began) * 1000)
-    if len(responses) == 1:
-        responses = [replace(responses[0], latency_ms=total_ms)]
-    responses = _own_responses(call, responses)
+    responses = call.observed.responses(sole_ms=round((perf_counter() - call.began) * 1000))
+    if call.has_calls_inside:
+        responses = _own_responses(call, responses)
     # Cut off from outside (cancelled, closed): the provider may well have worked and charged. Unknown is not 0.
     was_cut_off = error is not None and not isinstance(error, Exception)
     for response in responses:
         if response.input is not None and needs_estimate(response, was_cut_off=was_cut_off):
             _ = response.input.characters  # counted now: after the call it is not kept
-    call.close()
     if not responses:
-        return nothing_to_record(call)
+        work = nothing_to_record(call)
+        call.close()
+        return work
+    call.close()
     if error is not None:
         call.set_error(error)
     return Recording(call, responses, was_cut_off)
 
 
 def nothing_to_record(call: Call) -> Work | None:
-    """The work that is left of a call that others charge: its hold is given back."""
-    if call.hold_id is None:
+    """The work that is left of a call that others charge: its hold is given back, or goes to who charges later."""
+    if call.hold_id is None or call.inside.hands_over(call):
         return None
     from costtrack.metering.holding import Release
 
@@ -136,11 +137,11 @@ def _events(call: Call, responses: list[ObservedResponse], *, was_cut_off: bool)
         is_cut_off = was_cut_off and is_last
         if call.is_llm:
             said = call.said if is_last else {}
-            is_sole = not call.inside.has_calls
+            is_sole = not call.has_calls_inside
             response = with_estimate(response, said=said, was_cut_off=is_cut_off, is_sole=is_sole)
         fields = _fields(call, response, number=number, is_last=is_last, was_cut_off=is_cut_off)
-        problems = [*call.problems, *call.observed.problems, *(response.found.problems if response.found else ())]
-        events.append(event_after_call(fields, call.attribution, now=now, problems=tuple(problems)))
+        problems = (*call.problems, *call.observed.problems, *(response.found.problems if response.found else ()))
+        events.append(event_after_call(fields, call.attribution, now=now, problems=problems))
     if call.hold_id is not None:
         *before, last = events
         events = [replace(event, hold_id=call.hold_id.hex, ends_hold=False) for event in before]
@@ -153,7 +154,7 @@ def _fields(call: Call, response: ObservedResponse, *, number: int, is_last: boo
     fields: EventFields = {**call.given, **call.said} if is_last else {**call.given}
     found = response.found or NOTHING_FOUND
     _fill_usage(fields, found)
-    has_usage = "tokens" in fields or any(name in fields for name in TOKEN_FIELDS)
+    has_usage = "tokens" in fields or not COUNTS.isdisjoint(fields)
     if not has_usage and call.is_llm and (was_cut_off or response.ended_early):
         fields["usage_missing"] = True
     if response.estimate:
@@ -163,14 +164,14 @@ def _fields(call: Call, response: ObservedResponse, *, number: int, is_last: boo
     if found.model and "model" not in call.said:
         fields["model"] = found.model
     fields["provider"] = found.provider or fields.get("provider")
-    if found.service_tier and text_of("service_tier", fields.get("service_tier")) != ServiceTier.BATCH:
+    tier = fields.get("service_tier")
+    if found.service_tier and (tier is None or text_of("service_tier", tier) != BATCH):
         # The tier that served the call; but answers of a batch do not know that they are one.
         fields["service_tier"] = found.service_tier
-    key = text_of("idempotency_key", fields.get("idempotency_key"))
+    key = text_of("idempotency_key", fields.get("idempotency_key")) if "idempotency_key" in fields else ""
     if not key:
-        fields["idempotency_key"] = trusted_id("litellm", found.litellm_call_id) or trusted_id(
-            found.provider, found.response_id
-        )
+        of_litellm = trusted_id("litellm", found.litellm_call_id) if found.litellm_call_id else ""
+        fields["idempotency_key"] = of_litellm or trusted_id(found.provider, found.response_id)
         fields["key_from_provider"] = True
     elif number > 1:
         fields["idempotency_key"] = f"{key}#{number}"
@@ -192,7 +193,7 @@ def _fill_usage(fields: EventFields, found: Extracted) -> None:
         fields["reported_cost_usd"] = found.reported_cost_usd
     if found.tokens is None or fields.get("tokens") is not None:
         return
-    if any(name in fields for name in TOKEN_FIELDS):
+    if not COUNTS.isdisjoint(fields):
         counts = {name: getattr(found.tokens, name) for name in TOKEN_FIELDS if name not in fields}
         fields.update(counts)  # type: ignore[typeddict-item]
     else:

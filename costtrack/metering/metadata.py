@@ -25,6 +25,8 @@ MAX_DEPTH = 8
 MAX_KEY = 200
 MAX_KEYS = 200
 """Of all levels together."""
+LONGEST_WORD = 40
+"""Its bytes are below any limit."""
 WALK_LIMIT = 2
 """Metadata of more than this many times the limit is not walked to its end, only to be dropped."""
 
@@ -63,6 +65,20 @@ def clean_metadata(value: object, max_bytes: int) -> dict[str, Any]:
     if size > max_bytes:
         return {"_dropped": f"metadata of {size:,} bytes; the limit is {max_bytes:,}"}
     return cleaned
+
+
+def is_clean_word(value: object) -> bool:
+    """Whether metadata is nothing, or nothing but one word that stays as it is, such as why a model stopped."""
+    if type(value) is not dict or len(value) != 1:
+        return value == {}
+    ((name, word),) = value.items()
+    return type(name) is type(word) is str and len(name) + len(word) <= LONGEST_WORD and _stays(name, word)
+
+
+@lru_cache(maxsize=1024)
+def _stays(name: str, word: str) -> bool:
+    """There are few such words: they are looked at once."""
+    return clean_metadata({name: word}, 4 * LONGEST_WORD) == {name: word}
 
 
 class _Walk:

@@ -10,13 +10,19 @@ from __future__ import annotations
 import re
 from collections import deque
 from contextlib import AbstractContextManager
-from contextvars import ContextVar
 from dataclasses import dataclass
 from types import TracebackType
+from typing import TYPE_CHECKING
 
 from costtrack.domain.tokens import TokenUsage
 from costtrack.extraction import Extracted
-from costtrack.metering.observed import MAX_KEPT_ALIVE, Observed, ObservedResponse, is_same_source
+from costtrack.metering.attribution import NOT_GIVEN, GivenAttribution
+from costtrack.metering.observed import MAX_KEPT_ALIVE, Observed
+from costtrack.metering.observed_response import ObservedResponse, is_same_source
+from costtrack.metering.open_calls import open_calls
+
+if TYPE_CHECKING:
+    from costtrack.metering.call import Call
 
 MAX_CALLS = 256
 """A function that runs for days remembers the newest calls only."""
@@ -46,23 +52,26 @@ class BookedFigures:
 class MeteredInside(AbstractContextManager["MeteredInside"]):
     """What the calls inside one open call have metered; entered while that one runs, in steps or at once."""
 
-    def __init__(self) -> None:
+    def __init__(self, attribution: GivenAttribution = NOT_GIVEN) -> None:
+        self.attribution = attribution
+        """Whom the open call is attributed to."""
         self.has_calls = False
         """Whether an LLM call was metered inside; then a function that returns no usage of its own adds no row."""
         self._calls: deque[Observed] = deque(maxlen=MAX_CALLS)
         self._figures: deque[BookedFigures] = deque(maxlen=MAX_CALLS)
+        self._matched_streams: list[str] = []
         self._is_over = False
 
     def __enter__(self) -> MeteredInside:
         """What is metered from here on is inside."""
-        _open.set((*metered_around_here(), self))
+        open_calls.set((*metered_around_here(), self))
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         """Only this one is left: a generator may be left open between, or closed out of order."""
-        _open.set(tuple(one for one in metered_around_here() if one is not self))
+        open_calls.set(tuple(one for one in metered_around_here() if one is not self))
 
     def add(self, call: Observed) -> None:
         """An LLM call begins inside; what it observes from now on is known."""
@@ -93,9 +102,25 @@ class MeteredInside(AbstractContextManager["MeteredInside"]):
             or not (
                 response.is_seen_inside
                 or any(_same_response(one, response) for one in inner)
+                or self._is_told_later(response.found)
                 or self._has_figures_of(response.found, given_model)
             )
         ]
+
+    def so_far(self) -> MeteredInside:
+        """What was metered inside until now, but by what tells later: for one of those, which may end by itself."""
+        copy = MeteredInside(self.attribution)
+        for call in tuple(self._calls):
+            if call.told_later is None:
+                copy.add(call)
+        for figures in tuple(self._figures):
+            copy.add_figures(figures)
+        return copy
+
+    def hands_over(self, hold_of: Call) -> bool:
+        """Whether a call inside that a gateway tells of later settles what is held for the open one."""
+        told_later = [call.told_later for call in tuple(self._calls)]
+        return any(one is not None and one.take_hold(hold_of) for one in told_later)
 
     def end(self) -> None:
         """The open call is over: nothing is remembered any more."""
@@ -108,6 +133,23 @@ class MeteredInside(AbstractContextManager["MeteredInside"]):
         """Whether the open call has ended; contexts that were copied meanwhile may still hold it."""
         return self._is_over
 
+    def _is_told_later(self, found: Extracted) -> bool:
+        """Whether a gateway's own word of a call inside charges it.
+
+        Pieces of LiteLLM's streams do not say which call they are of: each stream that began inside stands for one.
+        """
+        if not found.is_of_litellm:
+            return False
+        for one in [call.told_later for call in tuple(self._calls)]:
+            if one is None or (found.litellm_call_id and one.call_id != found.litellm_call_id):
+                continue
+            if found.litellm_call_id:
+                return True
+            if one.is_stream and one.call_id not in self._matched_streams:
+                self._matched_streams.append(one.call_id)
+                return True
+        return False
+
     def _has_figures_of(self, found: Extracted, given_model: str) -> bool:
         if found.tokens is None:
             return False
@@ -118,12 +160,16 @@ class MeteredInside(AbstractContextManager["MeteredInside"]):
         return False
 
 
-_open: ContextVar[tuple[MeteredInside, ...]] = ContextVar("costtrack_open_calls", default=())
-
-
 def metered_around_here() -> tuple[MeteredInside, ...]:
     """Of all metered calls that are open here, the outermost first."""
-    return tuple(one for one in _open.get() if not one.is_over)
+    here = open_calls.get()
+    return tuple([one for one in here if not one.is_over]) if here else here
+
+
+def attribution_around_here() -> GivenAttribution:
+    """Of the innermost metered call that is open here."""
+    around = metered_around_here()
+    return around[-1].attribution if around else NOT_GIVEN
 
 
 def same_model(one: str, other: str) -> bool:

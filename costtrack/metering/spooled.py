@@ -11,6 +11,7 @@ from django.db import connections
 
 from costtrack.conf import settings
 from costtrack.domain.events import UsageEvent
+from costtrack.domain.frozen import frozen_from
 from costtrack.metering import spool
 from costtrack.metering.database_thread import run_later, run_on_own_thread
 from costtrack.metering.ledger import RecordResult, RecordStatus
@@ -21,6 +22,7 @@ WRITE_SECONDS = 5.0
 REST_SECONDS = 10.0
 """After a failed write the database is left in peace for so long; events go to the log meanwhile."""
 WARN_SECONDS = 60.0
+SPOOLED = RecordStatus.SPOOLED
 
 _rest_until = 0.0
 _warn_at = 0.0
@@ -42,7 +44,9 @@ def spool_events(events: Sequence[UsageEvent]) -> list[RecordResult]:
 
 
 def _spooled(events: Sequence[UsageEvent]) -> list[RecordResult]:
-    return [RecordResult(status=RecordStatus.SPOOLED, idempotency_key=event.idempotency_key) for event in events]
+    return [
+        frozen_from(RecordResult, {"status": SPOOLED, "idempotency_key": event.idempotency_key}) for event in events
+    ]
 
 
 def _is_on_event_loop() -> bool:

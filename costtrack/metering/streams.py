@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import nullcontext
 from types import AsyncGeneratorType, GeneratorType
 from typing import Any, TypeVar
 
@@ -24,29 +24,31 @@ def metered_stream(stream: Stream, *, on_chunk: OnItem, on_end: OnEnd, scope: Sc
 
     A generator stays a generator. Any other stream keeps its attributes, `with`, `close` and isinstance.
     """
-    scope = scope or nullcontext()
     source: Any = stream
     wrapped: Any
     if isinstance(source, GeneratorType):
-        wrapped = each_step_in(scope, source, on_item=on_chunk, on_end=on_end)
+        wrapped = each_step_in(scope or nullcontext(), source, on_item=on_chunk, on_end=on_end)
     elif isinstance(source, AsyncGeneratorType):
-        wrapped = each_async_step_in(scope, source, on_item=on_chunk, on_end=on_end)
-    elif hasattr(type(source), "__anext__") or hasattr(type(source), "__aiter__"):
-        wrapped = MeteredAsyncStream(source, on_chunk, on_end, scope)
+        wrapped = each_async_step_in(scope or nullcontext(), source, on_item=on_chunk, on_end=on_end)
     else:
-        wrapped = MeteredStream(source, on_chunk, on_end, scope)
+        is_async = hasattr(type(source), "__anext__") or hasattr(type(source), "__aiter__")
+        is_sync = hasattr(type(source), "__next__") or hasattr(type(source), "__iter__")
+        kind = MeteredEitherStream if is_async and is_sync else MeteredAsyncStream if is_async else MeteredStream
+        wrapped = kind(source, on_chunk, on_end, scope)
     return wrapped  # type: ignore[no-any-return]
 
 
 class _Watched:
     """What both wrappers share: the stream behind them, and its end."""
 
-    def __init__(self, stream: Any, on_chunk: OnItem, on_end: OnEnd, scope: AbstractContextManager[object]) -> None:
+    def __init__(self, stream: Any, on_chunk: OnItem, on_end: OnEnd, scope: Scope | None) -> None:
         self._stream = stream
         self._iterator: Any = None
         self._on_chunk = on_chunk
         self._end = StreamEnd(on_end)
         self._scope = scope
+        self.is_in_step = False
+        """A chunk is being waited for."""
 
     def __getattr__(self, name: str) -> Any:
         if name == "_stream":
@@ -55,19 +57,38 @@ class _Watched:
 
     @property  # type: ignore[misc]
     def __class__(self) -> Any:
-        """Of the stream, so that a caller's isinstance holds."""
-        return type(self._stream)
+        """Of the stream, as it says itself, so that a caller's isinstance holds: it may be a wrapper, too."""
+        return self._stream.__class__
 
 
 class MeteredStream(_Watched):
     """A sync stream."""
 
     def __iter__(self) -> Iterator[Any]:
-        return self
+        return self if self._scope is not None else self._each(iter(self._stream))
+
+    def _each(self, chunks: Iterator[Any]) -> Iterator[Any]:
+        """As `__next__` gives them, at half its cost. A consumer that leaves its loop may go on in another one."""
+        on_chunk = self._on_chunk
+        while True:
+            self.is_in_step = True
+            try:
+                chunk = next(chunks)
+            except StopIteration:
+                self._end.tell(None)
+                return
+            except BaseException as error:
+                self._end.tell(error)
+                raise
+            finally:
+                self.is_in_step = False
+            on_chunk(chunk)
+            yield chunk
 
     def __next__(self) -> Any:
+        self.is_in_step = True
         try:
-            with self._scope:
+            with self._scope or nullcontext():
                 if self._iterator is None:
                     self._iterator = self._stream if hasattr(type(self._stream), "__next__") else iter(self._stream)
                 chunk = next(self._iterator)
@@ -77,13 +98,15 @@ class MeteredStream(_Watched):
         except BaseException as error:
             self._end.tell(error)
             raise
+        finally:
+            self.is_in_step = False
         self._on_chunk(chunk)
         return chunk
 
-    def close(self) -> None:
+    def close(self) -> Any:
         """Close the stream; what it used so far is recorded."""
         try:
-            with self._scope:
+            with self._scope or nullcontext():
                 close(self._stream)
         finally:
             self._end.tell(GeneratorExit())
@@ -110,8 +133,9 @@ class MeteredAsyncStream(_Watched):
         return self
 
     async def __anext__(self) -> Any:
+        self.is_in_step = True
         try:
-            with self._scope:
+            with self._scope or nullcontext():
                 if self._iterator is None:
                     self._iterator = self._stream if hasattr(type(self._stream), "__anext__") else aiter(self._stream)
                 chunk = await anext(self._iterator)
@@ -124,18 +148,22 @@ class MeteredAsyncStream(_Watched):
         except BaseException as error:
             await self._end.tell_async(error)
             raise
+        finally:
+            self.is_in_step = False
         self._on_chunk(chunk)
         return chunk
 
     async def aclose(self) -> None:
         """Close the stream; what it used so far is recorded."""
         try:
-            with self._scope:
+            with self._scope or nullcontext():
                 await aclose(self._stream)
         finally:
             await self._end.tell_async(GeneratorExit())
 
-    close = aclose
+    def close(self) -> Any:
+        """The same, to be awaited."""
+        return self.aclose()
 
     async def __aenter__(self) -> MeteredAsyncStream:
         if hasattr(self._stream, "__aenter__"):
@@ -150,3 +178,7 @@ class MeteredAsyncStream(_Watched):
         finally:
             await self._end.tell_async(error or GeneratorExit())
         return None
+
+
+class MeteredEitherStream(MeteredStream, MeteredAsyncStream):
+    """One that may be read either way, as LiteLLM's can; it closes as a sync one."""

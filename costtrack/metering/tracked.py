@@ -148,7 +148,7 @@ class TrackedCall:
         """A chunk of a stream passes; one that comes from a metered call inside tells nothing of this one."""
         if self._call.is_llm:
             self._call.announce()
-            if not self._call.inside.knows(chunk):
+            if not (self._call.has_calls_inside and self._call.inside.knows(chunk)):
                 self._call.observed.chunk(chunk)
 
     def take(self, result: Any) -> tuple[Any, bool]:
@@ -172,9 +172,10 @@ class TrackedCall:
             self._call.observed.stream_ended(error)
             if isinstance(error, GeneratorExit):
                 error = None  # the consumer had enough; that is no failure
-        if self._call.is_llm and self._call.inside.has_calls and not self._call.observed.has_usage():
+        if self._call.is_llm and self._call.has_calls_inside and not self._call.observed.has_usage():
+            work = nothing_to_record(self._call)
             self._call.close()
-            return nothing_to_record(self._call)
+            return work
         return finish(self._call, error)
 
     def _watched(self, stream: Any) -> Any:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from costtrack.conf import settings
@@ -13,6 +13,10 @@ from costtrack.metering.memory import active_log
 
 if TYPE_CHECKING:
     from costtrack.metering.ledger import RecordResult
+
+
+_spool: Callable[[Sequence[UsageEvent]], list[RecordResult]] | None = None
+"""`costtrack.metering.spooled.spool_events`, once it has been asked for."""
 
 
 def submit(event: UsageEvent) -> RecordResult:
@@ -28,11 +32,15 @@ def submit_all(events: Sequence[UsageEvent]) -> list[RecordResult]:
     log = active_log()
     if log is not None:
         return log.record(events)
-    if settings.transport != "inline":
+    if settings.transport == "inline":
+        return record_inline(events)
+    global _spool
+    spool = _spool
+    if spool is None:  # it needs Django's apps; to import it in each call would cost as much as a tenth of that
         from costtrack.metering.spooled import spool_events
 
-        return spool_events(events)
-    return record_inline(events)
+        _spool = spool = spool_events
+    return spool(events)
 
 
 def record_inline(events: Sequence[UsageEvent]) -> list[RecordResult]:

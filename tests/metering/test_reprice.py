@@ -1,14 +1,18 @@
 from __future__ import annotations
 
 import json
+import threading
 from datetime import date
 from decimal import Decimal
 
 import pytest
 from django.core.management import CommandError, call_command
+from django.db import OperationalError, connection
 
 from costtrack.aggregation import verify_books
-from costtrack.metering.corrections import void_usage
+from costtrack.exceptions import InvalidCorrection
+from costtrack.management.commands import reprice_usage
+from costtrack.metering.corrections import adjust_usage, void_usage
 from costtrack.metering.ledger import record_events
 from costtrack.metering.reprice import apply_repricing, repricings
 from costtrack.models import DailyCostSummary, ResourceUsage
@@ -64,6 +68,80 @@ def test_reported_costs_and_voided_usage_are_never_repriced() -> None:
     void_usage(voided.usage_id or 0, reason="test")
     make_rate()
     assert list(repricings(**DAYS)) == []
+
+
+def test_usage_that_a_late_price_has_reached_is_unpriced_no_more() -> None:
+    record_events([make_event()])
+    make_rate()
+    [late] = repricings(**DAYS, unpriced_only=True)
+    apply_repricing(late, reason="rate arrived")
+    make_rate(per_million=("1", "5"), effective_from=NOON.replace(hour=0))
+    assert list(repricings(**DAYS, unpriced_only=True)) == []
+    # 1000 x 1 + 100 x 5 = 1500 per million
+    assert [(one.booked_usd, one.cost_usd) for one in repricings(**DAYS)] == [(Decimal("0.0045"), Decimal("0.0015"))]
+
+
+def test_a_difference_is_not_booked_for_tokens_that_were_corrected_since() -> None:
+    [result] = record_events([make_event()])
+    make_rate()
+    [stale] = repricings(**DAYS)
+    adjust_usage(result.usage_id or 0, reason="half of them", input_tokens=-500)
+    with pytest.raises(InvalidCorrection, match="corrected meanwhile"):
+        apply_repricing(stale, reason="rate arrived")
+    [found] = repricings(**DAYS)
+    # 500 x 3 + 100 x 15 = 3000 per million
+    assert apply_repricing(found, reason="rate arrived").cost_usd == Decimal("0.003")
+    assert verify_books() == []
+
+
+@pytest.mark.django_db(transaction=True)
+def test_two_that_book_the_same_difference_at_once_book_it_once() -> None:
+    record_events([make_event()])
+    make_rate()
+    [found] = repricings(**DAYS)
+    begin, outcomes = threading.Barrier(2), []
+
+    def work() -> None:
+        begin.wait()
+        try:
+            apply_repricing(found, reason="rate arrived")
+            outcomes.append("booked")
+        except (InvalidCorrection, OperationalError) as problem:  # SQLite, with its one writer, may say "locked"
+            outcomes.append(type(problem).__name__)
+        finally:
+            connection.close()
+
+    threads = [threading.Thread(target=work) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert outcomes.count("booked") == 1
+    assert [row.cost_usd for row in ResourceUsage.objects.filter(kind="adjustment")] == [Decimal("0.0045")]
+    assert verify_books() == []
+
+
+def test_what_was_booked_before_it_broke_off_is_not_booked_again(monkeypatch) -> None:
+    record_events([make_event(), make_event(), make_event()])
+    make_rate()
+    left = iter([True, True])
+
+    def breaks_off(repricing, **said):
+        if not next(left, False):
+            raise ConnectionError("the database went away")
+        return apply_repricing(repricing, **said)
+
+    command = ["reprice_usage", "--from", "2026-11-01", "--to", "2026-11-30", "--apply", "--reason", "rate", "--json"]
+    monkeypatch.setattr(reprice_usage, "apply_repricing", breaks_off)
+    with pytest.raises(ConnectionError):
+        call_command(*command)
+    assert ResourceUsage.objects.filter(kind="adjustment").count() == 2
+    monkeypatch.undo()
+    for _ in range(2):
+        call_command(*command)
+    rows = ResourceUsage.objects.filter(kind="adjustment")
+    assert [row.cost_usd for row in rows] == [Decimal("0.0045")] * 3
+    assert verify_books() == []
 
 
 def test_the_command_shows_first_and_books_only_when_told(capsys) -> None:

@@ -24,7 +24,7 @@ class RecordStatus(StrEnum):
     """It is on disk, and will be in the ledger soon."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class RecordResult:
     """One event's fate; for a duplicate or conflict the figures are those of the record that stands."""
 
