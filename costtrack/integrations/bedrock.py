@@ -18,6 +18,7 @@ from costtrack.integrations.watched_body import decoded
 from costtrack.metering.attribution import CallerFields, GivenAttribution, given_attribution
 from costtrack.metering.call import Call
 from costtrack.metering.ending import StreamEnd
+from costtrack.metering.nested import within_the_block
 from costtrack.metering.tracked import TrackedCall
 
 if TYPE_CHECKING:
@@ -103,7 +104,7 @@ class _Meter:
 
     def admit(self, *, model: Any, context: dict[str, Any], **_: Any) -> None:
         params = context.pop(_PARAMS, {})
-        call = Call(fields_of_params(params, self._models), self._given)
+        call = Call(fields_of_params(params, self._models), within_the_block(self._given))
         tracked = TrackedCall(call, expected_of_params(params, operation=model.name))
         tracked.running()
         sent = _Sent(call, tracked)

@@ -11,6 +11,7 @@ from costtrack.metering.database_thread import Work, run_quietly, run_quietly_as
 from costtrack.metering.ending import do_later
 from costtrack.metering.events import EventFields
 from costtrack.metering.expected import Expected
+from costtrack.metering.nested import within_the_block
 from costtrack.metering.stepping import each_async_step_in, each_step_in
 from costtrack.metering.tracked import TrackedCall
 
@@ -25,7 +26,7 @@ class OneCall:
         self, fields: EventFields, given: GivenAttribution, expected: Expected, *, see: Callable[[Any], object]
     ) -> None:
         """It is attributed as in force here, where the client was called."""
-        self._call = Call(fields, given)
+        self._call = Call(fields, within_the_block(given))
         self._tracked = TrackedCall(self._call, expected)
         self._see = see
 

@@ -27,6 +27,7 @@ from costtrack.metering.database_thread import run_quietly, run_quietly_async
 from costtrack.metering.ending import do_later
 from costtrack.metering.events import EventFields
 from costtrack.metering.finish import finish
+from costtrack.metering.nested import within_the_block
 from costtrack.metering.streams import is_stream
 
 if TYPE_CHECKING:
@@ -148,7 +149,7 @@ def _is_fetched(options: Any, result: Any, metering: Metering) -> bool:
 
 def _charge_of(result: Any, metering: Metering) -> Work | None:
     """To fetch it again charges nothing: it has its id."""
-    call = Call({**metering.fields}, metering.given)
+    call = Call({**metering.fields}, within_the_block(metering.given))
     call.observe(result)
     call.announce()
     return finish(call, None)
@@ -180,7 +181,7 @@ class _OneCall:
         self._body = body
         self._metering = metering
         self._path = path
-        self.call = Call({**metering.fields, **fields_of(body)}, metering.given)
+        self.call = Call({**metering.fields, **fields_of(body)}, within_the_block(metering.given))
         self.call.set_input(*inputs)
         self._is_in_background = metering.fetched_from != "" and body.get("background") is True
         self._is_stream = is_stream

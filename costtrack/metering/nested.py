@@ -172,6 +172,11 @@ def attribution_around_here() -> GivenAttribution:
     return around[-1].attribution if around else NOT_GIVEN
 
 
+def within_the_block(given: GivenAttribution) -> GivenAttribution:
+    """What a client's call is attributed to that charges in place of the `meter` block around it: to both."""
+    return given.over(attribution_around_here())
+
+
 def same_model(one: str, other: str) -> bool:
     """Whether two names may be one model: without gateways before it, and one of them without its snapshot."""
     first, second = (name.strip().lower().rpartition("/")[2] for name in (one, other))

@@ -5,20 +5,24 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
+from typing import Any
 
 from costtrack.extraction import StreamUsage
 from costtrack.metering.estimate import GivenInput
 from costtrack.metering.observed_response import ObservedResponse, Source, source_of, weak
 from costtrack.metering.open_calls import open_calls
 
-MOST_UNCOUNTED = 64
-"""So many chunks of mere text are kept at most, before they are counted: a model's answer may be long."""
+MOST_UNREAD = 64
+"""So many chunks are kept at most, before they are read: a model's answer may be long."""
+
+ENDING = 3
+"""Among so many chunks before the counts is the one that says why the answer ends."""
 
 
 class OpenStream:
-    """Looks at each chunk as it passes, but for those of mere text.
+    """Reads each chunk as it passes, but for those that carry no counts: mere text, mostly.
 
-    Their characters are counted later, many at once, or never: where the provider tells its counts nobody asks.
+    They are read later, many at once, or never: where the provider tells its counts nobody asks how much text came.
     """
 
     def __init__(
@@ -38,7 +42,8 @@ class OpenStream:
         self._on_open_calls = on_open_calls
         self._newest: object = None
         self._earlier_newest: Source | None = None
-        self._uncounted: deque[object] = deque()
+        self._unread: deque[object] = deque()
+        self._is_begun = False
         self._is_told = False
 
     def add(self, chunk: object) -> None:
@@ -47,16 +52,23 @@ class OpenStream:
             self._on_open_calls()
         self.is_whole = False
         self._newest = chunk
-        try:
-            if not self._usage.is_mere_text(chunk):
-                self._usage.add(chunk)
-                return
-        except Exception as error:  # whatever a provider's object does, it must not break the caller
-            self._problems.append(f"chunk: {type(error).__name__} while it was read")
+        fields: Any = getattr(chunk, "__dict__", None)
+        is_chat = fields is not None and "choices" in fields
+        has_counts = is_chat and fields.get("usage", chunk) is not None
+        if is_chat and not has_counts and self._is_begun:  # not the first, which has the model and the id
+            self._unread.append(chunk)
+            if len(self._unread) >= MOST_UNREAD:
+                self._read()
             return
-        self._uncounted.append(chunk)
-        if len(self._uncounted) >= MOST_UNCOUNTED:
-            self._count()
+        self._is_begun = True
+        if self._unread:
+            self._read_ending()
+        if has_counts or not self._is_mere_text(chunk):
+            self._read_one(chunk)
+            return
+        self._unread.append(chunk)
+        if len(self._unread) >= MOST_UNREAD:
+            self._read()
 
     def has_newest(self, thing: object) -> bool:
         """Whether it is the last chunk so far."""
@@ -64,16 +76,16 @@ class OpenStream:
 
     def let_go(self) -> None:
         """Keep no chunk alive so that it can be found again."""
-        self._count()
+        self._read()
         if self._newest is not None:
             self._earlier_newest, self._newest = weak(source_of(self._newest)), None
 
     def close(self) -> None:
-        """The call is over, whether all chunks have come or not; those of mere text are kept no longer."""
+        """The call is over, whether all chunks have come or not; none is kept any longer."""
         if self._is_told:
-            self._uncounted.clear()
-        elif self._uncounted:
-            self._count()
+            self._unread.clear()
+        elif self._unread:
+            self._read()
         if self._newest is not None:
             self._earlier_newest, self._newest = source_of(self._newest), None
         if self.input is not None:
@@ -83,8 +95,9 @@ class OpenStream:
         """What it has told."""
         found = self._usage.result()
         self._is_told = self._usage.is_final(found, is_whole=self.is_whole)
-        if self._uncounted and not self._is_told:
-            self._count()
+        if self._unread and not self._is_told:
+            self._read()
+            found = self._usage.result()
         return ObservedResponse(
             found,
             latency_ms,
@@ -95,11 +108,29 @@ class OpenStream:
             input=self.input,
         )
 
-    def _count(self) -> None:
-        with suppress(IndexError):  # another thread counts them as well
-            while self._uncounted:
-                chunk = self._uncounted.popleft()
-                try:
-                    self._usage.add(chunk)
-                except Exception as error:  # as above
-                    self._problems.append(f"chunk: {type(error).__name__} while it was read")
+    def _read(self) -> None:
+        with suppress(IndexError):  # another thread reads them as well
+            while self._unread:
+                self._read_one(self._unread.popleft())
+
+    def _read_ending(self) -> None:
+        """The newest that is no mere text: right before the counts comes the reason why the answer ends."""
+        with suppress(IndexError):  # as above
+            for place in range(-1, -ENDING - 1, -1):
+                chunk = self._unread[place]
+                if not self._is_mere_text(chunk):
+                    del self._unread[place]
+                    self._read_one(chunk)
+                    return
+
+    def _is_mere_text(self, chunk: object) -> bool:
+        try:
+            return self._usage.is_mere_text(chunk)
+        except Exception:  # whatever a provider's object does, it must not break the caller
+            return False
+
+    def _read_one(self, chunk: object) -> None:
+        try:
+            self._usage.add(chunk)
+        except Exception as error:  # the same
+            self._problems.append(f"chunk: {type(error).__name__} while it was read")

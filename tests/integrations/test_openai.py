@@ -10,7 +10,7 @@ import openai
 import pydantic
 import pytest
 
-from costtrack import attribute, track_api_call
+from costtrack import attribute, meter, track_api_call
 from costtrack.exceptions import InvalidUsage
 from costtrack.integrations.openai import _spoken_to, instrument, uninstrument
 from costtrack.metering.database_thread import wait_for_later
@@ -71,6 +71,15 @@ def test_a_chat_is_one_row_with_the_cost_of_its_cached_and_reasoning_tokens(wire
     assert (row.outcome, row.thread_id, row.user) == ("success", "t-1", "u-9")
     assert row.metadata == {"finish_reason": "stop"}
     assert row.idempotency_key == f"openai:{CHAT_ID}"
+
+
+def test_a_chat_in_a_metered_block_is_the_blocks_own(wire: Wire, client: openai.OpenAI) -> None:
+    wire.gives(json_answer(chat_completion(chat_usage(1000, 100))))
+    with meter("summarize", thread_id="t-1", tags={"team": "red"}) as call:
+        call.observe(ask(client))
+    row = only_row()
+    assert (row.endpoint, row.thread_id, row.tags) == ("summarize", "t-1", {"team": "red"})
+    assert row.cost_usd == Decimal("0.0045")  # 1,000 x 3 + 100 x 15 = 4,500 per million
 
 
 def test_a_response_of_the_responses_api_is_one_row(wire: Wire, client: openai.OpenAI) -> None:

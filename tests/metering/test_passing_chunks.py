@@ -13,7 +13,7 @@ from costtrack.domain.events import UsageEvent
 from costtrack.metering.decorator import track_api_call
 from costtrack.metering.events import build_event
 from costtrack.metering.meter import meter
-from costtrack.metering.open_stream import MOST_UNCOUNTED
+from costtrack.metering.open_stream import MOST_UNREAD
 from costtrack.testing import capture_usage
 from tests.metering.responses import RESPONSE_ID, ChatStream, chat_chunks
 
@@ -31,6 +31,10 @@ class Chunk:
 
 def chunk(text: str) -> Any:
     return Chunk(**HEAD, choices=[Chunk(delta={"content": text}, finish_reason=None)])
+
+
+def ending() -> Any:
+    return Chunk(**HEAD, choices=[Chunk(delta={"content": "last"}, finish_reason="length")])
 
 
 def usage() -> Any:
@@ -61,7 +65,7 @@ def test_a_long_stream_keeps_few_of_its_chunks() -> None:
             seen.append(ref(one))
         del one
         gc.collect()
-        assert sum(kept() is not None for kept in seen) <= MOST_UNCOUNTED + 1
+        assert sum(kept() is not None for kept in seen) <= MOST_UNREAD + 1
     gc.collect()
     assert [kept for kept in seen if kept() is not None] == []
 
@@ -71,6 +75,22 @@ def test_usage_that_the_consumer_takes_out_of_its_chunk_was_seen_before() -> Non
         for one in call.observe_stream(ChatStream([chunk("Hi"), usage()])):
             one.usage = None
     assert (only(log).tokens.input_tokens, only(log).tokens.output_tokens) == (1000, 100)
+
+
+def test_the_reason_why_an_answer_ends_is_read_where_the_counts_follow_it() -> None:
+    with capture_usage() as log, meter("chat") as call:
+        list(call.observe_stream(ChatStream([chunk("four"), chunk("four"), ending(), usage()])))
+    event = only(log)
+    assert (event.tokens.output_tokens, event.is_estimated, event.metadata) == (100, False, {"finish_reason": "length"})
+
+
+def test_and_where_none_follow_it_with_all_of_the_text() -> None:
+    """3 x 4 = 12 characters are 3 tokens."""
+    with capture_usage() as log, meter("chat") as call:
+        list(call.observe_stream(ChatStream([chunk("four"), chunk("four"), ending()])))
+    event = only(log)
+    assert (event.tokens.output_tokens, event.is_estimated) == (3, True)
+    assert event.metadata["finish_reason"] == "length"
 
 
 def test_a_stream_that_two_loops_read_is_one_call() -> None:

@@ -19,7 +19,7 @@ from costtrack.metering.call import Call
 from costtrack.metering.database_thread import Work, run_async
 from costtrack.metering.expected import Expected, token_count_or_none
 from costtrack.metering.finish import nothing_to_record
-from costtrack.metering.nested import attribution_around_here
+from costtrack.metering.nested import within_the_block
 
 litellm: Any = needed("litellm", install="pip install 'costtrack[litellm]'")
 
@@ -113,7 +113,7 @@ def _asked(arguments: Mapping[str, Any], function: str) -> tuple[Call, Expected]
     model, provider = _split(read_text(arguments, "model"), read_text(arguments, "custom_llm_provider"))
     fields = fields_of(arguments)
     fields |= {"model": model, "provider": provider, "gateway": GATEWAY}
-    call = Call(fields, attribution_of(arguments).over(attribution_around_here()))
+    call = Call(fields, within_the_block(attribution_of(arguments)))
     return call, _expected(arguments, function, model=model, provider=provider)
 
 

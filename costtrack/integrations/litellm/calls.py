@@ -25,7 +25,7 @@ from costtrack.metering.call import Call
 from costtrack.metering.database_thread import Work
 from costtrack.metering.ending import StreamEnd
 from costtrack.metering.finish import finish, nothing_to_record
-from costtrack.metering.nested import attribution_around_here
+from costtrack.metering.nested import within_the_block
 from costtrack.metering.told_later import ToldLater
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ class Attempt:
         if kwargs.get("call_type") == MCP_CALL:
             fields["resource_type"] = ResourceType.API_CALL
         given = attribution_of(params, kwargs) if admitted is None else admitted.attribution
-        self.call = Call(fields, given.over(attribution_around_here()))
+        self.call = Call(fields, within_the_block(given))
         self.admitted = admitted
         self._request = request
         self._told_later = ToldLater(
