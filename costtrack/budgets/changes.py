@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from decimal import Decimal
+from types import NoneType
 from typing import Any
 
 from django.contrib.auth import get_user_model
@@ -23,10 +24,12 @@ from costtrack.budgets.rebuild import wake_counters
 from costtrack.budgets.redis_holds import tell_epoch
 from costtrack.conf import settings
 from costtrack.exceptions import BudgetNotFound
-from costtrack.models import Budget, BudgetChange, Organization
+from costtrack.models import Agent, Budget, BudgetChange, Organization, Project
 
 CHANGEABLE = ("name", "limit", "is_unlimited", "enforcement", "on_unpriced", "on_expiry", "on_unavailable", "is_active")
 """What a budget may be changed in; all else says which one it is."""
+
+OWNERS: Mapping[str, type[Model]] = {"organization": Organization, "project": Project, "agent": Agent}
 
 logger = logging.getLogger("costtrack")
 
@@ -52,6 +55,7 @@ def create_budget(*, changed_by: Any = None, note: str = "", using: str | None =
     """
     alias = using or settings.database
     person = _person(changed_by)
+    _check_owners(fields)
     budget = Budget(**_plain(fields))
     budget.full_clean(validate_constraints=False)
     with changing_budgets(budget.organization_id, using=alias):
@@ -117,6 +121,18 @@ def delete_budget(budget: Budget, *, changed_by: Any = None, using: str | None =
     with changing_budgets(budget.organization_id, using=alias):
         if Budget.objects.using(alias).filter(pk=budget.pk).delete()[0]:
             transaction.on_commit(lambda: logger.info("Budget %s, %r, was deleted by %r.", *told), using=alias)
+
+
+def _check_owners(fields: Mapping[str, Any]) -> None:
+    """A slug in place of a row would be a ValueError of Django's."""
+    wrong = {name: model for name, model in OWNERS.items() if not isinstance(fields.get(name), (model, NoneType))}
+    if wrong:
+        raise ValidationError(
+            {
+                name: f"Got {fields[name]!r}, expected a row: {model.__name__}.objects.get(slug=...)."
+                for name, model in wrong.items()
+            }
+        )
 
 
 def _plain(fields: Mapping[str, Any]) -> dict[str, Any]:

@@ -315,3 +315,11 @@ def test_a_lock_on_the_organization_comes_before_anything_is_written(
         statements = [query["sql"] for query in asked.captured_queries if "SAVEPOINT" not in query["sql"]]
         assert "costtrack_organization" in statements[0]
         assert statements[0].endswith("FOR UPDATE")
+
+
+@pytest.mark.parametrize(
+    ("field", "model"), [("organization", "Organization"), ("project", "Project"), ("agent", "Agent")]
+)
+def test_a_slug_in_place_of_an_owner_is_told(acme: Organization, field: str, model: str) -> None:
+    with pytest.raises(ValidationError, match=rf"Got 'web', expected a row: {model}.objects.get\(slug=...\)."):
+        create_budget(**{"organization": acme, "period": "day", "enforcement": "hard", "limit": 1, field: "web"})
