@@ -138,7 +138,7 @@ def test_other_paths_are_a_404(superuser: Client, path: str) -> None:
 KNOWN = {
     "summary": "from, to, group_by, granularity, compare, limit, figures, organization, format, project, agent, "
     "sprint, workflow, endpoint, provider, model, resource_type",
-    **dict.fromkeys(DATED, "target_date, organization, format"),
+    **dict.fromkeys(DATED, "target_date, data, organization, format"),
     "conversation/t1": "organization, format",
     "trend": "days, organization, format",
     "top-conversations": "limit, period_start, period_end, organization, format",
