@@ -135,10 +135,12 @@ def test_other_paths_are_a_404(superuser: Client, path: str) -> None:
     assert superuser.get(f"/api/costs/{path}").status_code == 404
 
 
+REPORTS = [path for path in DATED if path.startswith("report/")]
 KNOWN = {
     "summary": "from, to, group_by, granularity, compare, limit, figures, organization, format, project, agent, "
     "sprint, workflow, endpoint, provider, model, resource_type",
-    **dict.fromkeys(DATED, "target_date, data, organization, format"),
+    **dict.fromkeys(DATED, "target_date, organization, format"),
+    **dict.fromkeys(REPORTS, "target_date, data, organization, format"),
     "conversation/t1": "organization, format",
     "trend": "days, organization, format",
     "top-conversations": "limit, period_start, period_end, organization, format",
@@ -161,6 +163,7 @@ def test_a_parameter_that_is_not_taken_is_a_400_that_names_those_that_are(
 def test_every_parameter_that_is_named_is_taken(superuser: Client, path: str) -> None:
     book(organization(), "1", thread_id="t1", entity_type="job", entity_id="1")
     values = {"target_date": "2023-11-16", "organization": "acme", "format": "json", "days": "7", "limit": "5"}
+    values["data"] = "true"
     edges = {"period_start": "2023-11-16", "period_end": "2023-11-17"}
     period = {"from": "2023-11-16", "to": "2023-11-17", "granularity": "day", "compare": "previous"}
     more = {**dict.fromkeys(DIMENSIONS, "x"), "group_by": "model,agent", "figures": "cost,amount"}
