@@ -19,12 +19,10 @@ status 1 if a bar is missed.
 from __future__ import annotations
 
 import argparse
-import os
 import statistics
 import sys
 import time
 from collections.abc import Callable
-from contextlib import nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -32,6 +30,7 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
+from rest_database import database
 from rest_ingest import make_budgets
 from rest_rows import FEATURES, Filled, fill
 from timing import table
@@ -60,30 +59,11 @@ def main() -> int:
     options = parser.parse_args()
     if options.times < LEAST_TIMES:
         parser.error(f"{options.times} times are too few for a p95; take at least {LEAST_TIMES}.")
-    import psycopg
-
-    from tests.servers import PostgresServer
-
-    is_given = bool(os.environ.get("DATABASE_URL"))
-    with nullcontext() if is_given else PostgresServer(18) as server:
-        if server is not None:
-            with psycopg.connect(server.url, autocommit=True) as connection:
-                connection.execute("ALTER SYSTEM SET max_wal_size = '16GB'")
-                connection.execute("SELECT pg_reload_conf()")
-            os.environ["DATABASE_URL"] = server.url
+    with database():
         return _run(options)
 
 
 def _run(options: argparse.Namespace) -> int:
-    os.environ |= {
-        "DJANGO_SETTINGS_MODULE": "project.settings",
-        "DJANGO_DEBUG": "0",  # Django keeps every statement in memory otherwise
-        "DJANGO_SECRET_KEY": "only for this run",
-        "DATABASE_CONN_MAX_AGE": "60",
-    }
-    import django
-
-    django.setup()
     filled = fill(options.rows, features=FEATURES)
     print(f"ledger: {filled.rows:,} rows; {filled.organization.slug} has {filled.own_rows:,} of them", flush=True)
     make_budgets(filled.organization)

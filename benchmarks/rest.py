@@ -23,7 +23,6 @@ filled before. Ten million rows take 6 GB and some minutes. Exit status 1 if a b
 from __future__ import annotations
 
 import argparse
-import os
 import statistics
 import sys
 import tempfile
@@ -34,6 +33,7 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
+from rest_database import database
 from rest_ingest import compare_ingest, make_budgets
 from rest_rows import FEATURES, Filled, fill
 from rest_site import Line, Site, serving
@@ -55,31 +55,11 @@ def main() -> int:
     options = parser.parse_args()
     if options.requests < LEAST_REQUESTS:
         parser.error(f"{options.requests} answers are too few for a p99; take at least {LEAST_REQUESTS}.")
-    if os.environ.get("DATABASE_URL"):
-        return _run(options)
-    import psycopg
-
-    from tests.servers import PostgresServer
-
-    with PostgresServer(18) as server:
-        with psycopg.connect(server.url, autocommit=True) as connection:
-            connection.execute("ALTER SYSTEM SET max_wal_size = '16GB'")
-            connection.execute("SELECT pg_reload_conf()")
-        os.environ["DATABASE_URL"] = server.url
+    with database():
         return _run(options)
 
 
 def _run(options: argparse.Namespace) -> int:
-    os.environ |= {
-        "DJANGO_SETTINGS_MODULE": "project.settings",
-        "DJANGO_DEBUG": "0",  # Django keeps every statement in memory otherwise
-        "DJANGO_SECRET_KEY": "only for this run",
-        "DJANGO_ALLOWED_HOSTS": "localhost",
-        "DATABASE_CONN_MAX_AGE": "60",
-    }
-    import django
-
-    django.setup()
     filled = fill(options.rows, features=options.features)
     share = filled.own_rows / filled.rows
     print(f"ledger: {filled.rows:,} rows; {filled.organization.slug} has {filled.own_rows:,} of them ({share:.0%})")
