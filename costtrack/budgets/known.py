@@ -1,7 +1,8 @@
 """The list of budgets that this process knows: in memory for callers, at most two seconds old when it is used.
 
-A thread of its own keeps it fresh while calls are metered, so that no caller waits for it; the first call after a pause
-does. While the database is away, or hangs, the list stays as it was: who reserves meets that himself.
+A thread of its own keeps it fresh while calls are metered, over a connection that it keeps as long, so that no caller
+waits for it; the first call after a pause does. While the database is away, or hangs, the list stays as it was: who
+reserves meets that himself.
 """
 
 from __future__ import annotations
@@ -133,11 +134,13 @@ class KnownBudgets:
             connections[self._alias].close()
 
     def _loaded(self) -> Book | None:
+        was_open = connections[self._alias].connection is not None
         try:
-            connections[self._alias].close_if_unusable_or_obsolete()
             book = self._loaded_from_sqlite() if self._is_sqlite else loaded_book(self.by_id, using=self._alias)
         except Exception as error:  # the thread must live, whatever this was
             connections[self._alias].close()
+            if was_open:  # the server may have ended a connection that was kept: see whether it gives a new one
+                return self._loaded()
             if not self._has_failed:
                 logger.warning(
                     "The list of budgets can not be read, and stays as it was%s: %s",

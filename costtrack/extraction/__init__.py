@@ -8,12 +8,14 @@ from __future__ import annotations
 
 from costtrack.extraction.extracted import Extracted
 from costtrack.extraction.identity import trusted_id
+from costtrack.extraction.quick_look import TEXT_EVENTS
 from costtrack.extraction.response import extract
 from costtrack.extraction.stream import StreamUsage, extract_stream
 from costtrack.extraction.streamed_text import ArrivedText
 from costtrack.extraction.text_length import text_length
 
 __all__ = [
+    "TEXT_EVENTS",
     "ArrivedText",
     "Extracted",
     "StreamUsage",

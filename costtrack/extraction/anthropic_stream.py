@@ -7,16 +7,18 @@ from costtrack.extraction.fields import read, read_all
 
 COUNTING_EVENTS = ("message_start", "message_delta")
 ANTHROPIC_EVENTS = (*COUNTING_EVENTS, "message_stop")
-_ANTHROPIC_USAGE = (
-    "input_tokens",
-    "output_tokens",
-    "cache_read_input_tokens",
-    "cache_creation_input_tokens",
-    "cache_creation",
-    "output_tokens_details",
-    "iterations",
-    "service_tier",
-    "speed",
+_ANTHROPIC_USAGE = frozenset(
+    (
+        "input_tokens",
+        "output_tokens",
+        "cache_read_input_tokens",
+        "cache_creation_input_tokens",
+        "cache_creation",
+        "output_tokens_details",
+        "iterations",
+        "service_tier",
+        "speed",
+    )
 )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from enum import Enum
 from functools import lru_cache
 from typing import Any
@@ -34,15 +34,25 @@ def read(source: object, name: str) -> Any:
         return None
 
 
-def read_all(source: object, names: Iterable[str]) -> dict[str, Any]:
+def read_all(source: Any, names: frozenset[str]) -> dict[str, Any]:
     """Those of these fields that are there, and not None."""
-    found: dict[str, Any] = {}
-    is_dict = type(source) is dict
-    for name in names:
-        value = source.get(name) if is_dict else read(source, name)  # type: ignore[attr-defined]
-        if value is not None:
-            found[name] = value
-    return found
+    if source is None:
+        return {}
+    kind: Any = type(source)
+    told: Mapping[str, Any] = source if kind is dict else _all_of_model(source, names)
+    return {name: told[name] for name in names.intersection(told) if told[name] is not None}
+
+
+def _all_of_model(source: Any, names: frozenset[str]) -> Mapping[str, Any]:
+    kind: Any = type(source)
+    own = _way_of(kind)
+    try:
+        if not callable(own) and names.isdisjoint(own):
+            extra = source.__pydantic_extra__
+            return {**extra, **source.__dict__} if extra else source.__dict__
+    except Exception:  # as in `read`
+        pass
+    return {name: read(source, name) for name in names}
 
 
 def may_have(source: Any, names: frozenset[str]) -> bool:

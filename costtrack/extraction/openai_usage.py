@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from costtrack.domain.tokens import TokenUsage
+from costtrack.domain.frozen import frozen_from
+from costtrack.domain.tokens import TokenUsage, plain_usage
 from costtrack.extraction.counts import UsageReader
 from costtrack.extraction.fields import may_have, read, read_first
 
@@ -17,6 +18,14 @@ _OF_OTHERS = frozenset(
     )
 )
 """Counts that OpenAI has in the details, and some of those who speak its format beside the totals."""
+_PREDICTIONS = frozenset(("accepted_prediction_tokens", "rejected_prediction_tokens"))
+"""Parts of the output that have no price of their own."""
+
+
+def is_chat_usage(usage: object) -> bool:
+    """Whether it is an object of an SDK that has the two totals of `read_chat`."""
+    fields = getattr(usage, "__dict__", {})
+    return fields.get("prompt_tokens") is not None and fields.get("completion_tokens") is not None
 
 
 def read_chat(usage: object, reader: UsageReader) -> TokenUsage | None:
@@ -24,6 +33,9 @@ def read_chat(usage: object, reader: UsageReader) -> TokenUsage | None:
 
     Spoken by Azure, Mistral, AI21, Groq, DeepSeek, xAI, OpenRouter, Perplexity, vLLM, LiteLLM and more.
     """
+    plain = _plain_chat(usage)
+    if plain is not None:
+        return plain
     details = read(usage, "prompt_tokens_details")
     others = usage if may_have(usage, _OF_OTHERS) else None
     cache_read = cache_write = cache_write_1h = input_audio = 0
@@ -50,6 +62,44 @@ def read_chat(usage: object, reader: UsageReader) -> TokenUsage | None:
         reasoning=reader.part(output_details, "reasoning_tokens") or reader.part(others, "reasoning_tokens"),
         output_audio=reader.part(output_details, "audio_tokens"),
     )
+
+
+def _plain_chat(usage: object) -> TokenUsage | None:
+    """What `read_chat` reads, of an SDK's object that OpenAI has filled; None if anything of it needs a closer look.
+
+    Looked at without a call: a metered call waits for it.
+    """
+    fields = getattr(usage, "__dict__", None)
+    if fields is None or getattr(usage, "__pydantic_extra__", None) or not _OF_OTHERS.isdisjoint(fields):
+        return None
+    get = fields.get
+    parts = {}
+    for details, part in (
+        ("prompt_tokens_details", "cached_tokens"),
+        ("completion_tokens_details", "reasoning_tokens"),
+    ):
+        told = get(details)
+        if told is not None:
+            figures = getattr(told, "__dict__", None)
+            if figures is None or getattr(told, "__pydantic_extra__", None):
+                return None
+            for name, value in figures.items():
+                if value and name != part and name not in _PREDICTIONS:
+                    return None
+            parts[part] = figures.get(part)
+    input_tokens, output_tokens, reasoning = (
+        get("prompt_tokens"),
+        get("completion_tokens"),
+        parts.get("reasoning_tokens"),
+    )
+    tokens = plain_usage(input_tokens, output_tokens, parts.get("cached_tokens"))
+    if tokens is None or get("total_tokens") != input_tokens + output_tokens:
+        return None
+    if not reasoning:
+        return tokens
+    if type(reasoning) is not int or not 0 < reasoning <= output_tokens:
+        return None
+    return frozen_from(TokenUsage, {**vars(tokens), "reasoning_tokens": reasoning})
 
 
 def read_responses(usage: object, reader: UsageReader) -> TokenUsage | None:

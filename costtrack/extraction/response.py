@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from costtrack.domain.frozen import frozen_from
 from costtrack.extraction.counts import UsageReader, shown
 from costtrack.extraction.extracted import Extracted
@@ -21,14 +23,17 @@ from costtrack.extraction.reported_cost import COSTS, reported_cost_of
 from costtrack.extraction.service_tier import service_tier_of
 
 
-def extract(response: object, *, provider: str = "", model: str = "", located: Located | None = None) -> Extracted:
+def extract(response: object, *, provider: str = "", model: str = "") -> Extracted:
     """Tokens, model, id and cost of a response given as dict or object. Never raises on what a provider sent.
 
     `provider` and `model` are the caller's: his provider wins over the body's, the body's model over his, except
-    on Bedrock. Only the fields needed are read, never prompts or completions. `located` is where the usage is, if that
-    is known.
+    on Bedrock. Only the fields needed are read, never prompts or completions.
     """
-    located = located or locate(response)
+    return frozen_from(Extracted, found_in(response, locate(response), provider=provider, model=model))
+
+
+def found_in(response: object, located: Located | None, *, provider: str, model: str) -> dict[str, Any]:
+    """The fields of what `extract` finds; `located` is where the usage is."""
     body = located.body if located else response
     usage = located.usage if located else None
     provider = provider or provider_of(response, located)
@@ -48,7 +53,7 @@ def extract(response: object, *, provider: str = "", model: str = "", located: L
         if cost_problem:
             problems.append(cost_problem)
     of_litellm = is_of_litellm(response)
-    found = {
+    return {
         "tokens": tokens,
         "model": chosen_model,
         "provider": provider,
@@ -62,4 +67,3 @@ def extract(response: object, *, provider: str = "", model: str = "", located: L
         "is_adjusted": reader.is_adjusted,
         "problems": tuple(problems),
     }
-    return frozen_from(Extracted, found)

@@ -14,6 +14,7 @@ from costtrack.extraction.counts import UsageReader
 from costtrack.extraction.extracted import Extracted
 from costtrack.extraction.fields import may_have, read, read_first, read_text
 from costtrack.extraction.locate import Located, locate
+from costtrack.extraction.openai_usage import read_chat
 from costtrack.extraction.origin import (
     choose_model,
     finish_reason_of,
@@ -23,13 +24,13 @@ from costtrack.extraction.origin import (
     reported_model,
     response_id_of,
 )
-from costtrack.extraction.response import extract
+from costtrack.extraction.quick_look import counts_of_chat, is_content, is_text_event, is_text_of_chat
+from costtrack.extraction.reported_cost import COSTS
+from costtrack.extraction.response import found_in
 from costtrack.extraction.service_tier import service_tier_of
 from costtrack.extraction.streamed_text import ArrivedText, TextCounter
 
 _INNER = frozenset(("delta", "messageStop"))
-_CONTENT_EVENTS = ("content_block", "content-", "tool-")
-"""Events that carry text only: Anthropic's and Cohere's; OpenAI's end in `.delta`."""
 
 
 def extract_stream(chunks: Iterable[object], *, provider: str = "", model: str = "") -> Extracted:
@@ -66,6 +67,11 @@ class StreamUsage:
 
     def add(self, chunk: object) -> None:
         """Notes what this chunk tells, in a few microseconds. Never raises on what a provider sent."""
+        if self._model and self._response_id:
+            located = counts_of_chat(chunk)
+            if located is not None:
+                self._has_usage, self._last_with_usage, self._located = True, chunk, located
+                return
         wrapped = read(chunk, "chunk")
         event = chunk if wrapped is None else _decoded(chunk, wrapped)
         self._begin(chunk)
@@ -75,7 +81,7 @@ class StreamUsage:
         kind = read(event, "type")
         kind = kind if isinstance(kind, str) else ""
         if kind:
-            if _is_content(kind):
+            if is_content(kind):
                 self._text.typed(event, kind)
                 return
             if kind in COUNTING_EVENTS and self._counted(event, kind):
@@ -103,24 +109,12 @@ class StreamUsage:
         no event with a telling type, and no dict or object of OpenAI's chat, is not known to be one. Nor is the first
         chunk, unless it has the model and the id where OpenAI has them: these are noted.
         """
-        is_dict = type(chunk) is dict
-        fields = chunk if is_dict else getattr(chunk, "__dict__", None)
+        fields = chunk if type(chunk) is dict else getattr(chunk, "__dict__", None)
         if fields is None:
             return False
-        choices = fields.get("choices")
-        if choices is None:
-            kind = fields.get("type")
-            if type(kind) is not str:
-                return False
-            return kind.startswith(_CONTENT_EVENTS) or kind.endswith(".delta") or len(fields) == 1
-        if type(choices) is not list or len(choices) != 1 or fields.get("usage", not is_dict) is not None:
-            return False
-        extra = None if is_dict else getattr(chunk, "__pydantic_extra__", None)
-        if "x_groq" in fields or (extra and "x_groq" in extra):
-            return False
-        choice = choices[0]
-        ends = choice if type(choice) is dict else getattr(choice, "__dict__", None)
-        if ends is None or ends.get("finish_reason", not is_dict) is not None:
+        if fields.get("choices") is None:
+            return is_text_event(fields)
+        if not is_text_of_chat(chunk, fields):
             return False
         return (self._model != "" and self._response_id != "") or self._is_told_origin(chunk, fields)
 
@@ -183,40 +177,47 @@ class StreamUsage:
     def result(self) -> Extracted:
         """What the chunks so far tell."""
         source: object = self._last_with_usage
+        located = self._located
         if self._anthropic is not None:
             source = {"type": "message", "id": self._response_id, "model": self._model, "usage": self._anthropic}
-            found = self._result_of_anthropic(source)
+            located = Located(read_anthropic, self._anthropic, source)
+        if located is not None and (self._anthropic is not None or self._is_plain_chat(located)):
+            found = self._result_of_counts(source, located)
             if found is not None:
                 return found
-        located = None if self._anthropic is not None else self._located
-        found = extract(source, provider=self._provider, located=located)
-        reported = found.model or self._model
-        more = {
-            "model": choose_model(reported=reported, given=self._given_model, provider=found.provider),
-            "response_id": found.response_id or self._response_id,
-            "litellm_call_id": self._litellm_call_id,
-            "is_of_litellm": self._is_of_litellm,
-            "finish_reason": found.finish_reason or self._finish_reason,
-        }
-        return frozen_from(Extracted, {**vars(found), **more})
+        if located is None or self._anthropic is not None:
+            located = locate(source)
+        values = found_in(source, located, provider=self._provider, model="")
+        reported = values["model"] or self._model
+        values["model"] = choose_model(reported=reported, given=self._given_model, provider=values["provider"])
+        values["response_id"] = values["response_id"] or self._response_id
+        values["litellm_call_id"] = self._litellm_call_id
+        values["is_of_litellm"] = self._is_of_litellm
+        values["finish_reason"] = values["finish_reason"] or self._finish_reason
+        return frozen_from(Extracted, values)
 
-    def _result_of_anthropic(self, message: object) -> Extracted | None:
-        """What `extract` would find in the message that its events add up to; None if they have no counts."""
-        usage = self._anthropic
-        located = Located(read_anthropic, usage, message)
-        provider = self._provider or provider_of(message, located)
-        reader = UsageReader()
-        tokens = read_anthropic(usage, reader)
+    def _is_plain_chat(self, located: Located) -> bool:
+        """Whether OpenAI's first chunks told all but the counts, and those have no cost among them."""
+        is_told = self._provider != "" and self._model != "" and self._response_id != ""
+        return is_told and located.read_tokens is read_chat and not may_have(located.usage, COSTS)
+
+    def _result_of_counts(self, source: object, located: Located) -> Extracted | None:
+        """What `extract` would find where the chunks before have told all the rest; None if these are no counts."""
+        provider = self._provider or provider_of(source, located)
+        reported = read_text(source, "model") or self._model
+        model = choose_model(reported=reported, given=self._given_model, provider=provider)
+        reader = UsageReader(model=model)
+        tokens = located.read_tokens(located.usage, reader)
         if tokens is None:
             return None
         found = {
             "tokens": tokens,
-            "model": choose_model(reported=self._model, given=self._given_model, provider=provider),
+            "model": model,
             "provider": provider,
-            "response_id": self._response_id,
+            "response_id": read_text(source, "id") or self._response_id,
             "litellm_call_id": self._litellm_call_id,
             "is_of_litellm": self._is_of_litellm,
-            "service_tier": service_tier_of(None, usage),
+            "service_tier": service_tier_of(located.body, located.usage),
             "finish_reason": self._finish_reason,
             "is_adjusted": reader.is_adjusted,
             "problems": tuple(reader.problems),
@@ -227,10 +228,6 @@ class StreamUsage:
         """Whether a `result` is the provider's last word, of a whole or stopped stream: no text can change it."""
         has_output = self._has_usage and found.tokens is not None and found.tokens.output_tokens > 0
         return has_output and (is_whole or found.finish_reason != "")
-
-
-def _is_content(kind: str) -> bool:
-    return kind.startswith(_CONTENT_EVENTS) or kind.endswith(".delta")
 
 
 def _is_text_chunk(event: object, choices: object) -> bool:

@@ -32,6 +32,8 @@ class Recording(NamedTuple):
     call: Call
     responses: list[ObservedResponse]
     was_cut_off: bool
+    is_told: bool
+    """No response needs an estimate."""
 
     @property
     def needs_no_database(self) -> bool:
@@ -40,7 +42,7 @@ class Recording(NamedTuple):
 
     def __call__(self) -> None:
         """Do it; sets `call.events` and `call.results`."""
-        _record(self.call, self.responses, was_cut_off=self.was_cut_off)
+        _record(self)
 
 
 def finish(call: Call, error: BaseException | None) -> Work | None:
@@ -53,9 +55,12 @@ def finish(call: Call, error: BaseException | None) -> Work | None:
         responses = _own_responses(call, responses)
     # Cut off from outside (cancelled, closed): the provider may well have worked and charged. Unknown is not 0.
     was_cut_off = error is not None and not isinstance(error, Exception)
+    is_told = True
     for response in responses:
-        if response.input is not None and needs_estimate(response, was_cut_off=was_cut_off):
-            _ = response.input.characters  # counted now: after the call it is not kept
+        if needs_estimate(response, was_cut_off=was_cut_off):
+            is_told = False
+            if response.input is not None:
+                _ = response.input.characters  # counted now: after the call it is not kept
     if not responses:
         work = nothing_to_record(call)
         call.close()
@@ -63,7 +68,7 @@ def finish(call: Call, error: BaseException | None) -> Work | None:
     call.close()
     if error is not None:
         call.set_error(error)
-    return Recording(call, responses, was_cut_off)
+    return Recording(call, responses, was_cut_off, is_told)
 
 
 def nothing_to_record(call: Call) -> Work | None:
@@ -79,13 +84,14 @@ def costs_now(call: Call) -> list[Decimal | None]:
     """The price of what the call has used so far, by the rates in force; None per response without a price."""
     from costtrack.metering.price_now import prices_now
 
-    events = call.events or _events(call, call.observed.responses(), was_cut_off=False)
+    events = call.events or _events(call, call.observed.responses(), was_cut_off=False, is_told=False)
     return [priced.cost_usd for priced in prices_now(events)]
 
 
-def _record(call: Call, responses: list[ObservedResponse], *, was_cut_off: bool) -> None:
+def _record(work: Recording) -> None:
+    call = work.call
     try:
-        events = call.events = _events(call, responses, was_cut_off=was_cut_off)
+        events = call.events = _events(call, work.responses, was_cut_off=work.was_cut_off, is_told=work.is_told)
     except Exception as failure:  # the boundary: metering must not break the caller; the event is kept in the log
         report_lost(None, f"{type(failure).__name__}: {failure}", {**call.given, **call.said})
         _let_go(call)
@@ -129,13 +135,13 @@ def _own_responses(call: Call, responses: list[ObservedResponse]) -> list[Observ
     return own
 
 
-def _events(call: Call, responses: list[ObservedResponse], *, was_cut_off: bool) -> list[UsageEvent]:
+def _events(call: Call, responses: list[ObservedResponse], *, was_cut_off: bool, is_told: bool) -> list[UsageEvent]:
     now = datetime.now(UTC)
     events = []
     for number, response in enumerate(responses, start=1):
         is_last = number == len(responses)
         is_cut_off = was_cut_off and is_last
-        if call.is_llm:
+        if call.is_llm and not is_told:
             said = call.said if is_last else {}
             is_sole = not call.has_calls_inside
             response = with_estimate(response, said=said, was_cut_off=is_cut_off, is_sole=is_sole)

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
-from costtrack.extraction import StreamUsage
+from costtrack.extraction import TEXT_EVENTS, StreamUsage
 from costtrack.metering.estimate import GivenInput
 from costtrack.metering.observed_response import ObservedResponse, Source, source_of, weak
 from costtrack.metering.open_calls import open_calls
@@ -53,22 +53,25 @@ class OpenStream:
         self.is_whole = False
         self._newest = chunk
         fields: Any = getattr(chunk, "__dict__", None)
-        is_chat = fields is not None and "choices" in fields
-        has_counts = is_chat and fields.get("usage", chunk) is not None
-        if is_chat and not has_counts and self._is_begun:  # not the first, which has the model and the id
+        has_counts = False
+        if fields is None:
+            is_text = self._is_mere_text(chunk)
+        elif "choices" in fields:
+            has_counts = fields.get("usage", chunk) is not None
+            # The first of a chat has the model and the id, the others are not looked at before they are read.
+            is_text = not has_counts and (self._is_begun or self._is_mere_text(chunk))
+        else:
+            kind = fields.get("type")
+            is_text = (type(kind) is str and kind in TEXT_EVENTS) or self._is_mere_text(chunk)
+        self._is_begun = True
+        if is_text:
             self._unread.append(chunk)
             if len(self._unread) >= MOST_UNREAD:
                 self._read()
             return
-        self._is_begun = True
-        if self._unread:
+        if has_counts and self._unread:
             self._read_ending()
-        if has_counts or not self._is_mere_text(chunk):
-            self._read_one(chunk)
-            return
-        self._unread.append(chunk)
-        if len(self._unread) >= MOST_UNREAD:
-            self._read()
+        self._read_one(chunk)
 
     def has_newest(self, thing: object) -> bool:
         """Whether it is the last chunk so far."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator
 from contextlib import nullcontext
+from functools import lru_cache
 from types import AsyncGeneratorType, GeneratorType
 from typing import Any, TypeVar
 
@@ -15,8 +16,13 @@ Stream = TypeVar("Stream")
 
 def is_stream(value: object) -> bool:
     """Whether a returned value is a stream still to be read: it is an iterator, sync or async, and no file."""
-    kind = type(value)
-    return (hasattr(kind, "__next__") or hasattr(kind, "__anext__")) and not hasattr(value, "read")
+    kind: Any = type(value)
+    return _is_iterator(kind) and not hasattr(value, "read")
+
+
+@lru_cache(maxsize=256)
+def _is_iterator(kind: type) -> bool:
+    return hasattr(kind, "__next__") or hasattr(kind, "__anext__")
 
 
 def metered_stream(stream: Stream, *, on_chunk: OnItem, on_end: OnEnd, scope: Scope | None = None) -> Stream:
@@ -31,11 +37,16 @@ def metered_stream(stream: Stream, *, on_chunk: OnItem, on_end: OnEnd, scope: Sc
     elif isinstance(source, AsyncGeneratorType):
         wrapped = each_async_step_in(scope or nullcontext(), source, on_item=on_chunk, on_end=on_end)
     else:
-        is_async = hasattr(type(source), "__anext__") or hasattr(type(source), "__aiter__")
-        is_sync = hasattr(type(source), "__next__") or hasattr(type(source), "__iter__")
-        kind = MeteredEitherStream if is_async and is_sync else MeteredAsyncStream if is_async else MeteredStream
-        wrapped = kind(source, on_chunk, on_end, scope)
+        kind: Any = type(source)
+        wrapped = _wrapper_of(kind)(source, on_chunk, on_end, scope)
     return wrapped  # type: ignore[no-any-return]
+
+
+@lru_cache(maxsize=256)
+def _wrapper_of(kind: type) -> type[MeteredStream] | type[MeteredAsyncStream]:
+    is_async = hasattr(kind, "__anext__") or hasattr(kind, "__aiter__")
+    is_sync = hasattr(kind, "__next__") or hasattr(kind, "__iter__")
+    return MeteredEitherStream if is_async and is_sync else MeteredAsyncStream if is_async else MeteredStream
 
 
 class _Watched:
