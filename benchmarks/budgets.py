@@ -12,7 +12,7 @@ commit. It writes three counters and a hold with three index entries. The connec
 where no pooler stands between; of what is measured here only the reservation makes use of that. Its ratio to the ORM's
 UPDATE of one counter is printed beside the judged one, for information.
 
-docs/decisions/0013 has what was seen, and why the bar is MISSED with synchronous_commit off.
+docs/decisions/0013 has what was seen, and what each step on the way was worth.
 
 Run it as `python benchmarks/budgets.py [--calls N] [--pairs N]`. Exit status 1 if a bar is missed.
 """

@@ -1,9 +1,12 @@
 """How long the dashboard's pages take for a team lead of the largest organization, in a ledger of 10M rows.
 
-Beside them, for a superuser, the pages of all organizations and of the machine's health, and the admin's ledger: its
-newest page, and pages deep in it. The ledger is that of `rest.py`. A gunicorn worker of its own answers one browser,
-which keeps its connection and is logged in; the worker keeps its connection to the database. Bar, for each page:
-p95 <= 300 ms.
+Beside them, for a superuser, the pages of all 200 organizations together and of the machine's health, and the admin's
+ledger: its newest page, and pages deep in it. The ledger is that of `rest.py`, with some resources other than tokens. A
+gunicorn worker of its own answers one browser, which keeps its connection and is logged in; the worker keeps its
+connection to the database. Bar, for each page: p95 <= 300 ms.
+
+Without a bar are two that a superuser may ask for, for information: the costs of all organizations by project, which
+reads each project's summaries, and what the user has used in any of them, which no summary tells.
 
 Run it as `python benchmarks/dashboard.py [--rows N] [--requests N]`; it starts PostgreSQL 18 from the wheel of the
 `dev` extra, without fsync, unless DATABASE_URL names a PostgreSQL database that it may fill, or has filled before. Exit
@@ -24,6 +27,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from rest_database import database
 from rest_ingest import make_budgets
+from rest_resources import make_resources
 from rest_rows import FEATURES, Filled, fill
 from rest_site import Site, serving
 from timing import table
@@ -43,9 +47,24 @@ PATHS = (
     "recommendations/",
     "mine/",
 )
-SUPERUSERS = ("/costs/resources/", "/costs/health/", "/admin/costtrack/resourceusage/")
-ALL_TOGETHER = "superuser overview of all 200 organizations together"
-"""Without a bar: it reads the summaries of each of them."""
+SUPERUSERS = (
+    "/costs/",
+    "/costs/?group_by=organization",
+    "/costs/?period=30d&group_by=provider",
+    "/costs/?period=last-month",
+    "/costs/budgets/",
+    "/costs/alerts/",
+    "/costs/usage/",
+    "/costs/resources/",
+    "/costs/plans/",
+    "/costs/rates/",
+    "/costs/recommendations/",
+    "/costs/health/",
+    "/admin/costtrack/resourceusage/",
+)
+"""Of all organizations together."""
+WITHOUT_BAR = ("/costs/?group_by=project", "/costs/mine/")
+"""Likewise."""
 
 
 def main() -> int:
@@ -64,16 +83,18 @@ def _run(options: argparse.Namespace) -> int:
     filled = fill(options.rows, features=FEATURES)
     print(f"ledger: {filled.rows:,} rows; {filled.organization.slug} has {filled.own_rows:,} of them")
     make_budgets(filled.organization)
+    make_resources()
     lead, root = _session_of(_lead(filled)), _session_of(_superuser())
     asked = [(f"/costs/{path}", path or "overview", lead) for path in (*PATHS, *_pages_of(filled))]
     asked += [(path, f"superuser {path}", root) for path in (*SUPERUSERS, *_ledger_pages(filled))]
-    asked += [("/costs/", ALL_TOGETHER, root)]
+    asked += [(path, f"superuser {path}", root) for path in WITHOUT_BAR]
     missed, rows = 0, []
     with tempfile.TemporaryDirectory() as folder, serving(Path(folder), token="none") as site:
         for path, name, cookie in asked:
             seconds = _measured(site, path, cookie, times=options.requests)
             p95 = seconds[(len(seconds) * 95 - 1) // 100] * 1000
-            verdict = "no bar" if name == ALL_TOGETHER else "ok" if p95 <= BAR_MS else "MISSED"
+            has_bar = cookie != root or path not in WITHOUT_BAR
+            verdict = "no bar" if not has_bar else "ok" if p95 <= BAR_MS else "MISSED"
             missed += verdict == "MISSED"
             rows.append((name, f"{statistics.median(seconds) * 1000:.1f}", f"{p95:.1f}", verdict))
     print(table(("page", "p50 ms", f"p95 ms (bar {BAR_MS})", ""), rows))

@@ -134,7 +134,7 @@ def _make_rows(rows: int, owners: dict[str, int], *, features: int) -> None:
     from costtrack.metering.ledger.backends import LEDGER_TABLE, quoted
     from costtrack.metering.ledger.rows import LEDGER_COLUMNS
     from costtrack.metering.partitions import create_partitions
-    from costtrack.models.summaries import AGENT, PROJECT
+    from costtrack.models.summaries import AGENT, GRAINS
 
     end = datetime.now(UTC).date()
     days = [end - timedelta(days=DAYS - number) for number in range(DAYS)]
@@ -164,7 +164,9 @@ def _make_rows(rows: int, owners: dict[str, int], *, features: int) -> None:
             first, last = rows * number // DAYS, rows * (number + 1) // DAYS - 1
             cursor.execute("SELECT setseed(%s)", [number / DAYS])
             cursor.execute(insert + agent_grain, {**shares, "day": day, "first": first, "last": last})
-            cursor.execute(insert_grain("postgresql", PROJECT, agent_rows, PLAIN_SUMS), [day])
+            for grain in GRAINS:
+                if grain != AGENT:
+                    cursor.execute(insert_grain("postgresql", grain, agent_rows, PLAIN_SUMS), [day])
         for setting in ("session_replication_role", "work_mem", "synchronous_commit"):
             cursor.execute(f"RESET {setting}")
 

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
         RateNotFound,
         UnknownOrganization,
         UnknownWorstCase,
+        UntoldBudgetChange,
     )
     from costtrack.metering.context import attribute
     from costtrack.metering.corrections import adjust_usage, void_usage
@@ -66,6 +67,7 @@ __all__ = [
     "RateNotFound",
     "UnknownOrganization",
     "UnknownWorstCase",
+    "UntoldBudgetChange",
     "adjust_usage",
     "attribute",
     "budget_status",

@@ -67,6 +67,17 @@ class BudgetNotFound(CostTrackError, LookupError):
         )
 
 
+class UntoldBudgetChange(CostTrackError):
+    """A budget was to be written past its one writer: no process would notice in time, and no history would tell."""
+
+    def __init__(self, method: str) -> None:
+        self.method = method
+        super().__init__(
+            f"{method} is refused for budgets: no process would notice in time, and no history would say who it was. "
+            "Use create_budget(), change_budget() or delete_budget() of costtrack.budgets.changes."
+        )
+
+
 class RateNotFound(CostTrackError, LookupError):
     """No rate is known for a model at that time, and a price was asked for outright."""
 
@@ -92,6 +103,19 @@ class RateFileError(CostTrackError, ValueError):
         self.problems = problems
         listed = "\n".join(f"  line {line}: {reason}" for line, reason in problems)
         super().__init__(f"Nothing was loaded: {len(problems)} bad row(s).\n{listed}")
+
+
+class InvoiceFileError(CostTrackError, ValueError):
+    """A provider's invoice has bad lines; nothing of it was compared. `problems` is [(line, reason)]."""
+
+    SHOWN = 20
+
+    def __init__(self, problems: Sequence[tuple[int, str]]) -> None:
+        self.problems = tuple(problems)
+        listed = "\n".join(f"  line {line}: {reason}" for line, reason in self.problems[: self.SHOWN])
+        more = len(self.problems) - self.SHOWN
+        left = f"\n  And {more:,} more." if more > 0 else ""
+        super().__init__(f"Nothing was compared: {len(self.problems)} bad line(s).\n{listed}{left}")
 
 
 class IdempotencyConflict(CostTrackError):

@@ -23,6 +23,7 @@ from costtrack.metering.corrections import adjust_usage, void_usage
 from costtrack.metering.ledger import RecordStatus, record_events
 from costtrack.metering.reprice import apply_repricing, repricings
 from costtrack.models import DailyCostSummary, Rate, ResourceUsage
+from costtrack.models.summaries import GRAINS
 from tests.factories import NOON, make_event, make_organization, make_rate, summed
 
 PRICE_IN, PRICE_OUT = 3, 15
@@ -172,13 +173,13 @@ class Books(RuleBasedStateMachine):
 
     @invariant()
     def the_books_agree(self) -> None:
-        """Ledger = agent + pending = project + pending = the model."""
+        """Ledger = each grain + pending = the model."""
         if not hasattr(self, "transaction"):
             return
         assert verify_books() == []
         cost = sum((cost for cost in self.cost.values() if cost is not None), Decimal(0))
         unpriced = sum(cost is None for cost in self.cost.values())
-        for grain in ("agent", "project"):
+        for grain in GRAINS:
             sums = DailyCostSummary.objects.at_grain(grain).aggregate(
                 cost=Sum("cost_usd"), calls=Sum("calls"), unpriced=Sum("unpriced_calls")
             )

@@ -12,6 +12,7 @@ from django.test import override_settings
 
 from costtrack import checks
 from costtrack.conf import DEFAULTS
+from costtrack.metering.spool.directory import SpoolUnusable, prepared_directory
 
 SQLITE = {"ENGINE": "django.db.backends.sqlite3", "NAME": "x.sqlite3"}
 
@@ -233,6 +234,43 @@ def test_a_spool_that_can_not_be_written_is_a_warning_that_says_why(tmp_path: Pa
     assert 'COSTTRACK["SPOOL_DIR"]' in message.hint
     with override_settings(COSTTRACK={"TRANSPORT": "inline", "SPOOL_DIR": no_directory / "spool"}):
         assert messages() == []
+
+
+def spool_warnings(path: Path) -> list[str]:
+    with override_settings(COSTTRACK={"TRANSPORT": "spool", "SPOOL_DIR": path}):
+        found = messages()
+    assert {message.id for message in found} <= {"costtrack.W002"}
+    return [message.msg for message in found]
+
+
+@pytest.mark.parametrize("inside", ["", "spool"])
+def test_a_file_or_a_link_to_nothing_in_the_way_of_the_spool_is_said(tmp_path: Path, inside: str) -> None:
+    file, link = tmp_path / "file", tmp_path / "link"
+    file.write_text("")
+    link.symlink_to(tmp_path / "nowhere")
+    for way in (file, link):
+        assert spool_warnings(way / inside) == [f"The spool can not be used: {way} is no directory."]
+    assert sorted(tmp_path.iterdir()) == [file, link]
+
+
+def test_a_spool_whose_path_can_not_be_is_said_and_breaks_no_check(tmp_path: Path) -> None:
+    path = tmp_path / ("x" * 300)
+    assert spool_warnings(path / "a") == [
+        f"The spool can not be used: {path / 'a'} can not be looked at (File name too long)."
+    ]
+
+
+def test_a_directory_that_others_use_is_refused_by_the_check_as_by_the_spool(tmp_path: Path) -> None:
+    shared = tmp_path / "shared"
+    shared.mkdir()
+    shared.chmod(0o777)
+    assert spool_warnings(shared) == []  # empty: the spool closes it
+    (shared / "theirs").write_text("")
+    reason = f"{shared} is open to others and holds 'theirs': give the spool one of its own."
+    assert spool_warnings(shared) == [f"The spool can not be used: {reason}"]
+    with pytest.raises(SpoolUnusable, match="is open to others and holds 'theirs'"):
+        prepared_directory(shared)
+    assert shared.stat().st_mode & 0o777 == 0o777
 
 
 def test_a_spool_that_is_not_there_yet_is_fine_and_the_check_makes_nothing(tmp_path: Path) -> None:

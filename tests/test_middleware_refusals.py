@@ -18,6 +18,7 @@ from rest_framework.views import APIView
 
 from costtrack.api.base import ProblemDocuments
 from costtrack.api.problems import refusal_response
+from costtrack.budgets.changes import change_budget
 from costtrack.exceptions import BudgetExceeded, BudgetUnavailable, CallRefused
 from costtrack.metering.meter import meter
 from costtrack.models import Budget, Rate, ResourceUsage
@@ -134,7 +135,7 @@ def test_a_refused_call_is_payment_required_with_the_budgets_figures(get: Any, u
 
 @pytest.mark.parametrize("get", [sync_get, async_get])
 def test_a_call_that_is_admitted_is_answered(get: Any, budget: Budget) -> None:
-    Budget.objects.update(limit=Decimal(1))
+    change_budget(budget, limit=Decimal(1))
     assert (get("/ask").content, ResourceUsage.objects.count()) == (b"answered", 1)
 
 

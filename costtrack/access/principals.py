@@ -65,6 +65,11 @@ class Principal(ABC):
         """What a person is there; a key has no role."""
 
     @property
+    def is_granted_all(self) -> bool:
+        """Whether everything is granted, of whatever organization: then sums need not tell them apart."""
+        return False
+
+    @property
     def owner(self) -> Project | Agent | None:
         """The project or agent that all of it is narrowed to; None: to none."""
         return None
@@ -86,6 +91,11 @@ class Person(Principal):
     def is_superuser(self) -> bool:
         """Whether every organization is theirs."""
         return self._is_active and bool(getattr(self._user, "is_superuser", False))
+
+    @property
+    def is_granted_all(self) -> bool:
+        """A superuser is."""
+        return self.is_superuser
 
     def has(self, right: Right) -> bool:
         """A superuser is granted all, whatever there is."""

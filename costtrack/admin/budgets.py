@@ -20,11 +20,9 @@ from costtrack.admin.budget_figures import THIS_PERIOD, BudgetFiguresAdmin
 from costtrack.admin.figures import json_block
 from costtrack.admin.thresholds import ThresholdInline
 from costtrack.budgets.changes import CHANGEABLE, change_budget, create_budget, delete_budget
-from costtrack.domain.budget_rules import TEXT_SCOPE
-from costtrack.domain.money import round_cost
+from costtrack.domain.budget_rules import TEXT_SCOPE, BudgetMetric, raised_limit
 from costtrack.exceptions import CostTrackError
 from costtrack.models import Budget, BudgetChange, BudgetCounter
-from costtrack.reporting.figures import ROUNDING
 
 FIXED = ("organization", "project", "agent", "metric", "period", "per")
 """What a budget is about, beside the texts: never changed."""
@@ -167,8 +165,8 @@ class BudgetAdmin(BudgetFiguresAdmin):
         raised = 0
         for budget in queryset.filter(limit__isnull=False):
             assert budget.limit is not None
-            limit = ROUNDING.divide(ROUNDING.multiply(budget.limit, 100 + percent), Decimal(100))
-            raised += self._change(request, budget, field="Limit", limit=round_cost(limit))
+            limit = raised_limit(budget.limit, percent, metric=BudgetMetric(budget.metric))
+            raised += self._change(request, budget, field="Limit", limit=limit)
         if raised:
             self.message_user(request, _("%(number)s raised.") % {"number": raised}, messages.SUCCESS)
 

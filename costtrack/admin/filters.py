@@ -22,7 +22,7 @@ from costtrack.access.rows import rows_granted, visible_rows
 from costtrack.admin.day_list import chosen_key
 from costtrack.admin.scoping import person_of
 from costtrack.models import Agent, DailyCostSummary, Organization, Project, Rate
-from costtrack.models.summaries import PENDING, PROJECT
+from costtrack.models.summaries import ORGANIZATION, PENDING
 
 MOST_CHOICES = 200
 """A longer list helps nobody; the others are reached by the links on their own screens."""
@@ -151,7 +151,7 @@ class KnownValueFilter(admin.SimpleListFilter):
         person = person_of(request)
         used = rows_granted(Rate.objects.filter(is_used=True), person, Right.READ)
         known = set(used.values_list(self.parameter_name, flat=True))
-        for grain in (PROJECT, PENDING):
+        for grain in (ORGANIZATION, PENDING):
             of_grain = DailyCostSummary.all_grains.filter(grain=grain)
             newest = visible_rows(of_grain, person).order_by("-day")
             known.update(newest.values_list(self.parameter_name, flat=True)[:NEWEST_SUMMARIES])

@@ -1,4 +1,4 @@
-"""Models that were used and have no rate, each with the form of a new one a click away."""
+"""Models that were used without a price, each with the form of a rate a click away."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class RatesMissingAdmin(RateFilesAdmin):
         context = {
             **self.admin_site.each_context(request),
             "opts": self.opts,
-            "title": _("Models seen without a rate"),
+            "title": _("Models seen without a price"),
             "days": DAYS,
             "coverage": coverage,
             "lines": [{"usage": one, "href": _new_rate(one) if may_add else ""} for one in coverage.models],

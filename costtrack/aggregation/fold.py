@@ -1,4 +1,4 @@
-"""Folding: pending rows become part of the agent and the project grain."""
+"""Folding: pending rows become part of each grain."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from django.db import connections
 from costtrack.aggregation.lock import exclusive_summaries
 from costtrack.aggregation.sql import PLAIN_SUMS, SUMMARY_TABLE, insert_grain
 from costtrack.conf import settings
-from costtrack.models.summaries import AGENT, PENDING, PROJECT
+from costtrack.models.summaries import GRAINS, PENDING
 
 
 def fold_pending(*, using: str | None = None) -> int:
-    """Add all pending rows to both grains and delete them; how many there were.
+    """Add all pending rows to every grain and delete them; how many there were.
 
     Readers see the same sums before, during and after. Two folds at once queue; recording goes on meanwhile.
     """
@@ -19,17 +19,18 @@ def fold_pending(*, using: str | None = None) -> int:
     connection = connections[alias]
     with exclusive_summaries(using=alias), connection.cursor() as cursor:
         if connection.vendor == "postgresql":
+            to_each = ", ".join(
+                f"to_{grain} AS ({insert_grain('postgresql', grain, 'moved', PLAIN_SUMS)})" for grain in GRAINS
+            )
             cursor.execute(
                 f"""
-                WITH moved AS (DELETE FROM {SUMMARY_TABLE} WHERE grain = '{PENDING}' RETURNING *),
-                to_agent AS ({insert_grain("postgresql", AGENT, "moved", PLAIN_SUMS)}),
-                to_project AS ({insert_grain("postgresql", PROJECT, "moved", PLAIN_SUMS)})
+                WITH moved AS (DELETE FROM {SUMMARY_TABLE} WHERE grain = '{PENDING}' RETURNING *), {to_each}
                 SELECT count(*) FROM moved
                 """
             )
             return int(cursor.fetchone()[0])
         source = f"{SUMMARY_TABLE} WHERE grain = '{PENDING}'"
-        for grain in (AGENT, PROJECT):
+        for grain in GRAINS:
             cursor.execute(insert_grain("sqlite", grain, source, PLAIN_SUMS))
         cursor.execute(f"DELETE FROM {SUMMARY_TABLE} WHERE grain = '{PENDING}'")
         return int(cursor.rowcount)

@@ -4,21 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from costtrack.models.summaries import (
-    AGENT,
-    AGENT_DIMENSIONS,
-    COUNT_SUMS,
-    DECIMAL_SUMS,
-    PROJECT,
-    PROJECT_DIMENSIONS,
-    SUMS,
-)
+from costtrack.models.summaries import AGENT_DIMENSIONS, COUNT_SUMS, DECIMAL_SUMS, GRAINS, PENDING, SITE, SUMS
 
 SUMMARY_TABLE = "costtrack_dailycostsummary"
 LEDGER_TABLE = "costtrack_resourceusage"
-
-GRAINS = {AGENT: AGENT_DIMENSIONS, PROJECT: PROJECT_DIMENSIONS}
-"""Each folded grain with its dimensions."""
 
 LEDGER_SUMS = {
     **{name: f"coalesce({name}, 0)" for name in COUNT_SUMS},
@@ -29,6 +18,9 @@ LEDGER_SUMS = {
     "saving_usd": "saving_usd",
 }
 """What a ledger row adds to each sum."""
+
+BLANK_ID = ("organization_id", "project_id", "agent_id")
+"""NULL where a grain does not have them; other dimensions are ''."""
 
 PLAIN_SUMS = {name: name for name in SUMS}
 """What a summary row adds to each sum."""
@@ -64,16 +56,18 @@ def sums_of(table_sums: dict[str, str]) -> str:
 def insert_grain(vendor: str, grain: str, source: str, source_sums: dict[str, str]) -> str:
     """INSERT of one grain's sums of `source`, added to the rows that are there."""
     dimensions = GRAINS[grain]
+    own_key = ("day", "dimensions_hash") if grain == SITE else ("organization_id", "grain", "day", "dimensions_hash")
+    is_own = f"grain = '{SITE}'" if grain == SITE else f"NOT (grain IN ('{PENDING}', '{SITE}'))"
     added = ", ".join(f"{name} = {SUMMARY_TABLE}.{name} + excluded.{name}" for name in SUMS)
     blank = [name for name in AGENT_DIMENSIONS if name not in dimensions]
-    blanks = "".join(", NULL" if name == "agent_id" else ", ''" for name in blank)
+    blanks = "".join(", NULL" if name in BLANK_ID else ", ''" for name in blank)
     return f"""
         INSERT INTO {SUMMARY_TABLE} (
             grain, dimensions_hash, {columns(dimensions)}{"".join(", " + name for name in blank)}, {columns(SUMS)})
         SELECT '{grain}', {dimensions_hash(vendor, dimensions)}, {columns(dimensions)}{blanks}, {sums_of(source_sums)}
         FROM {source} GROUP BY {columns(dimensions)}
-        ORDER BY organization_id, day, 2
-        ON CONFLICT (organization_id, grain, day, dimensions_hash) WHERE NOT (grain = 'pending') DO UPDATE SET {added}
+        ORDER BY {columns([name for name in ("organization_id", "day") if name in dimensions])}, 2
+        ON CONFLICT ({columns(own_key)}) WHERE {is_own} DO UPDATE SET {added}
     """
 
 

@@ -6,11 +6,9 @@ from typing import Any
 
 from django.db.models import QuerySet
 
-from costtrack.access.rows import rows_of
-from costtrack.api.filters import CostFilterSet, FlagFilter, TextFilter
+from costtrack.access.owners import agents_within
+from costtrack.api.filters import CostFilterSet, FlagFilter, ProjectFilter, TextFilter
 from costtrack.api.lists import ListView
-from costtrack.conf import settings
-from costtrack.models import Agent
 from costtrack.reporting.columns import Column, Kind
 from costtrack.reporting.pages import Key
 
@@ -27,7 +25,7 @@ COLUMNS = (
 class AgentFilters(CostFilterSet):
     """By project, slug and name, and whether they are active."""
 
-    project = TextFilter(field_name="project__slug", help_text="Only those of the projects of this slug.")
+    project = ProjectFilter(field_name="project__slug", help_text="Only those of the projects of this slug.")
     agent = TextFilter(field_name="slug", help_text="Only the one of this slug in each project.")
     name = TextFilter()
     is_active = FlagFilter()
@@ -42,7 +40,4 @@ class AgentsView(ListView):
 
     def rows(self) -> QuerySet[Any]:
         """Those of the organizations; of a key of a project those of that, of a key of an agent that one."""
-        rows = rows_of(Agent.objects.using(settings.database), self.organizations)
-        if self.owner is not None:
-            rows = rows.filter(pk=self.owner.pk) if isinstance(self.owner, Agent) else rows.filter(project=self.owner)
-        return rows.select_related("project__organization")
+        return agents_within(self.organizations, owner=self.owner).select_related("project__organization")

@@ -152,6 +152,11 @@ class CostView(ProblemDocuments, APIView):
         """Those to sum over: the one that is asked for, else all that are granted."""
         return self.principal.organizations(self.right) if self.organization is None else [self.organization]
 
+    @property
+    def summed_organizations(self) -> Sequence[Organization] | None:
+        """The same for sums of the summaries; None: all that there are, of which there are sums."""
+        return None if self.organization is None and self.principal.is_granted_all else self.organizations
+
     def organization_named(self, said: str) -> Organization | None:
         """The organization that a body names; if it names none, the one that is asked for, else the only one granted.
 

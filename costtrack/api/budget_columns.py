@@ -7,7 +7,7 @@ from typing import Any
 
 import django_filters
 
-from costtrack.api.filters import CostFilterSet, FlagFilter, TextFilter, choices_of
+from costtrack.api.filters import AgentFilter, CostFilterSet, FlagFilter, ProjectFilter, TextFilter, choices_of
 from costtrack.domain.budget_periods import BudgetPeriod
 from costtrack.domain.budget_rules import TEXT_SCOPE, BudgetMetric, Enforcement, Expiry, Per, Unavailable, Unpriced
 from costtrack.models import Budget, BudgetChange
@@ -56,8 +56,8 @@ class BudgetFilters(CostFilterSet):
     """By what a budget is about, and how it holds."""
 
     name = TextFilter()
-    project = TextFilter(field_name="project__slug")
-    agent = TextFilter(field_name="agent__slug")
+    project = ProjectFilter(field_name="project__slug")
+    agent = AgentFilter(field_name="agent__slug")
     sprint = TextFilter()
     workflow = TextFilter()
     run = TextFilter()

@@ -15,7 +15,7 @@ from costtrack.exceptions import CostTrackError, InvalidUsage
 from costtrack.metering.attribution import MAX_LENGTHS
 from costtrack.metering.errors import error_fields
 from costtrack.metering.metadata import MAX_DEPTH
-from costtrack.metering.record import OTHER_NAMES
+from costtrack.metering.record import NOT_TAKEN, OTHER_NAMES
 from costtrack.reporting.parameters import shorten
 
 Clean = Callable[[str, Any], Any]
@@ -153,6 +153,8 @@ def event_fields(values: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _hint(name: str, known: Mapping[str, Clean]) -> str:
+    if name in NOT_TAKEN:
+        return f" {NOT_TAKEN[name]}"
     if OTHER_NAMES.get(name) in known:
         return f" Did you mean {OTHER_NAMES[name]}?"
     close = difflib.get_close_matches(name[:100], known, n=1)

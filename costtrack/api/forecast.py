@@ -15,7 +15,6 @@ from costtrack.api.views import UNPRICED_HEADER
 from costtrack.reporting.forecast import ForecastPeriod, PeriodForecast, forecast_of
 from costtrack.reporting.forecast_shapes import forecast_shape
 from costtrack.reporting.parameters import InvalidParameter
-from costtrack.reporting.summary import grain_of
 
 
 class ForecastView(ConditionalView):
@@ -40,9 +39,9 @@ class ForecastView(ConditionalView):
             self.period,
             at=timezone.now(),
             zone=self.zone,
-            organizations=self.organizations,
+            organizations=self.summed_organizations,
             owner=self.owner,
-            grain=grain_of([name for name in self.filters.names() if self.parameter(name)]),
+            told_by=[name for name in self.filters.names() if self.parameter(name)],
             narrow=self.narrow,
         )
 
@@ -56,4 +55,5 @@ class ForecastView(ConditionalView):
 
     def narrow(self, rows: QuerySet[Any]) -> QuerySet[Any]:
         """Those that the filters leave."""
-        return self.filters(self.request.query_params, queryset=rows).matching()
+        asked = self.filters(self.request.query_params, queryset=rows)
+        return asked.matching(organizations=self.organizations, owner=self.owner)

@@ -55,7 +55,7 @@ class ListView(ExportView):
 
     def matching_rows(self) -> QuerySet[Any]:
         """Those of them that the filters let through."""
-        return self.filter_set.matching()
+        return self.filter_set.matching(organizations=self.organizations, owner=self.owner)
 
     def horizon(self, after: Place | None, size: int) -> Place | None:
         """How far a page looks: in short lists as far as it needs to."""

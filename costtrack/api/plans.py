@@ -18,7 +18,7 @@ from rest_framework.response import Response
 from costtrack.api.base import CostView
 from costtrack.api.bodies import read_json
 from costtrack.api.fields import fields_checked
-from costtrack.api.filters import CostFilterSet, TextFilter, choices_of
+from costtrack.api.filters import CostFilterSet, ProjectFilter, TextFilter, choices_of
 from costtrack.api.ids import id_in
 from costtrack.api.lists import ListView
 from costtrack.api.sending import NotNow, SendingView
@@ -36,7 +36,7 @@ class PlanFilters(CostFilterSet):
     name = TextFilter()
     plan_id = TextFilter()
     stage = TextFilter()
-    project = TextFilter(field_name="project__slug")
+    project = ProjectFilter(field_name="project__slug")
     cost_basis = django_filters.ChoiceFilter(choices=choices_of(CostPlan.CostBasis.values))
 
 

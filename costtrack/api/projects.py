@@ -6,11 +6,9 @@ from typing import Any
 
 from django.db.models import QuerySet
 
-from costtrack.access.rows import rows_of
+from costtrack.access.owners import projects_within
 from costtrack.api.filters import CostFilterSet, FlagFilter, TextFilter
 from costtrack.api.lists import ListView
-from costtrack.conf import settings
-from costtrack.models import Agent, Project
 from costtrack.reporting.columns import Column, Kind
 from costtrack.reporting.pages import Key
 
@@ -40,7 +38,4 @@ class ProjectsView(ListView):
 
     def rows(self) -> QuerySet[Any]:
         """Those of the organizations; of a key of a project, or of an agent, that project."""
-        rows = rows_of(Project.objects.using(settings.database), self.organizations)
-        if self.owner is not None:
-            rows = rows.filter(pk=self.owner.project_id if isinstance(self.owner, Agent) else self.owner.pk)
-        return rows.select_related("organization")
+        return projects_within(self.organizations, owner=self.owner).select_related("organization")

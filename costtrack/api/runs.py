@@ -14,7 +14,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from costtrack.api.base import CostView
-from costtrack.api.filters import CostFilterSet, TextFilter, choices_of
+from costtrack.api.filters import CostFilterSet, ProjectFilter, TextFilter, choices_of
 from costtrack.api.ids import id_in
 from costtrack.api.lists import ListView
 from costtrack.domain.periods import ZoneHistory
@@ -32,7 +32,7 @@ class RunFilters(CostFilterSet):
     run_id = TextFilter()
     name = TextFilter()
     plan_id = TextFilter()
-    project = TextFilter(field_name="project__slug")
+    project = ProjectFilter(field_name="project__slug")
     status = django_filters.ChoiceFilter(choices=choices_of(RunStatus.values))
 
 

@@ -19,6 +19,7 @@ from costtrack.api.event_input import event_fields
 from costtrack.conf import settings
 from costtrack.domain.events import UsageEvent
 from costtrack.exceptions import InvalidUsage
+from costtrack.metering.event_fields import refuse_empty
 from costtrack.metering.events import build_event
 from costtrack.models import AgentKey, Organization
 
@@ -77,8 +78,10 @@ class SendingView(CostView):
         return fields
 
     def event_of(self, values: Mapping[str, Any], *, now: datetime) -> UsageEvent:
-        """The event of these values, which are cleaned. Raises InvalidUsage, also if it is too old."""
-        return self.in_window(self.built(values, now=now), now=now)
+        """The event of these values, which are cleaned. Raises InvalidUsage, also if it is too old or says nothing."""
+        event = self.in_window(self.built(values, now=now), now=now)
+        refuse_empty(event)
+        return event
 
     def in_window(self, event: UsageEvent, *, now: datetime) -> UsageEvent:
         """The event. Raises InvalidUsage if it is too old."""

@@ -12,7 +12,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from costtrack.api.exports import ExportView
-from costtrack.api.filters import CostFilterSet, TextFilter
+from costtrack.api.filters import AgentFilter, CostFilterSet, ProjectFilter, TextFilter
 from costtrack.api.spans import SpanView
 from costtrack.api.views import unpriced_header
 from costtrack.models import Agent, Project
@@ -24,7 +24,6 @@ from costtrack.reporting.summary import (
     Summary,
     SummaryQuestion,
     cost_summary,
-    grain_of,
     parts_of,
     period_before,
 )
@@ -51,35 +50,55 @@ class ShownFilter(TextFilter):
         return rows.filter(Exact(GROUPED_BY[self.field_name], Value(value))) if value else rows
 
 
+class ShownProjectFilter(ProjectFilter):
+    """Usage of projects with this slug, of the one that is shown as `organization/project`, or `(none)`."""
+
+    expected = "a project that exists, by its slug or as organization/project"
+    takes_no_name = True
+
+    def named(self, projects: QuerySet[Project], value: str) -> QuerySet[Project]:
+        """Either way."""
+        organization, _, slug = value.partition("/")
+        return projects.filter(Q(slug=value) | Q(organization__slug=organization, slug=slug))
+
+    def filter(self, rows: QuerySet[Any], value: str) -> QuerySet[Any]:
+        """No value: all."""
+        return _of_owners(rows, "project", self.named(Project.objects.using(rows.db), value), value) if value else rows
+
+
+class ShownAgentFilter(AgentFilter):
+    """Usage of agents with this slug, of the one that is shown as `organization/project/agent`, or `(none)`."""
+
+    expected = "an agent that exists, by its slug or as organization/project/agent"
+    takes_no_name = True
+
+    def named(self, agents: QuerySet[Agent], value: str) -> QuerySet[Agent]:
+        """Either way."""
+        organization, _, path = value.partition("/")
+        agents = agents.alias(path=Concat("project__slug", Value("/"), "slug"))
+        return agents.filter(Q(slug=value) | Q(project__organization__slug=organization, path=path))
+
+    def filter(self, rows: QuerySet[Any], value: str) -> QuerySet[Any]:
+        """No value: all."""
+        return _of_owners(rows, "agent", self.named(Agent.objects.using(rows.db), value), value) if value else rows
+
+
+def _of_owners(rows: QuerySet[Any], name: str, named: QuerySet[Any], value: str) -> QuerySet[Any]:
+    is_named = Q(**{f"{name}__in": named.values("pk")})
+    return rows.filter(is_named | Q(**{f"{name}__isnull": True}) if value == NO_NAME else is_named)
+
+
 class SummaryFilters(CostFilterSet):
     """By each dimension but the organization, for which there is `organization`."""
 
-    project = TextFilter(method="of_project", max_length=LONGEST_PATH)
-    agent = TextFilter(method="of_agent", max_length=LONGEST_PATH)
+    project = ShownProjectFilter(max_length=LONGEST_PATH)
+    agent = ShownAgentFilter(max_length=LONGEST_PATH)
     sprint = ShownFilter()
     workflow = ShownFilter()
     endpoint = ShownFilter()
     provider = ShownFilter()
     model = ShownFilter()
     resource_type = ShownFilter()
-
-    def of_project(self, rows: QuerySet[Any], name: str, value: str) -> QuerySet[Any]:
-        """Of projects with this slug, or of the one that is shown as `organization/project`."""
-        organization, _, slug = value.partition("/")
-        named = Project.objects.using(rows.db).filter(Q(slug=value) | Q(organization__slug=organization, slug=slug))
-        return rows.filter(_is_in(name, named, value))
-
-    def of_agent(self, rows: QuerySet[Any], name: str, value: str) -> QuerySet[Any]:
-        """Of agents with this slug, or of the one that is shown as `organization/project/agent`."""
-        organization, _, path = value.partition("/")
-        agents = Agent.objects.using(rows.db).alias(path=Concat("project__slug", Value("/"), "slug"))
-        named = agents.filter(Q(slug=value) | Q(project__organization__slug=organization, path=path))
-        return rows.filter(_is_in(name, named, value))
-
-
-def _is_in(name: str, named: QuerySet[Any], value: str) -> Q:
-    is_named = Q(**{f"{name}__in": named.values("pk")})
-    return is_named | Q(**{f"{name}__isnull": True}) if value == NO_NAME else is_named
 
 
 class SummaryView(SpanView, ExportView):
@@ -105,9 +124,14 @@ class SummaryView(SpanView, ExportView):
     def summary(self) -> Summary:
         """What is asked for."""
         question, filtered_by = self.question(), [name for name in self.filters.names() if self.parameter(name)]
-        grain = grain_of([*question.group_by, *filtered_by])
-        rows = summaries_of(question.span, organizations=self.organizations, owner=self.owner, grain=grain)
-        return cost_summary(question, self.filters(self.request.query_params, queryset=rows).matching())
+        rows = summaries_of(
+            question.span,
+            by=[*question.group_by, *filtered_by],
+            organizations=self.summed_organizations,
+            owner=self.owner,
+        )
+        asked = self.filters(self.request.query_params, queryset=rows)
+        return cost_summary(question, asked.matching(organizations=self.organizations, owner=self.owner))
 
     def question(self) -> SummaryQuestion:
         """The parameters but the filters, checked."""

@@ -11,12 +11,14 @@ import django_filters
 from django.core.exceptions import ValidationError
 from django.db.models import QuerySet, Subquery
 
-from costtrack.api.filters import CostFilterSet, FlagFilter, TextFilter, choices_of
+from costtrack.api.filters import AgentFilter, CostFilterSet, FlagFilter, ProjectFilter, TextFilter, choices_of
 from costtrack.api.ids import id_in
 from costtrack.conf import settings
 from costtrack.domain.events import CostSource, Outcome, UsageKind
 from costtrack.metering.ledger.keys import hash_of_key
 from costtrack.models import Organization, ResourceUsage, UsageKey
+from costtrack.reporting.parameters import InvalidParameter
+from costtrack.reporting.tags import LONGEST_TAG, of_environment, parse_tag, tagged
 
 AN_ID = "the id of a usage record"
 INDEXED = ("thread_id", "customer", "run", "corrects", "idempotency_key")
@@ -28,12 +30,19 @@ def _check_id(text: str) -> None:
         raise ValidationError(AN_ID)
 
 
+def _check_tag(text: str) -> None:
+    try:
+        parse_tag("tag", text)
+    except InvalidParameter as error:
+        raise ValidationError(error.expected) from None
+
+
 class UsageFilters(CostFilterSet):
     """By what a row says; a text matches exactly."""
 
     kind = django_filters.ChoiceFilter(choices=choices_of([kind.value for kind in UsageKind]))
-    project = TextFilter(field_name="project__slug")
-    agent = TextFilter(field_name="agent__slug")
+    project = ProjectFilter(field_name="project__slug")
+    agent = AgentFilter(field_name="agent__slug")
     sprint = TextFilter()
     workflow = TextFilter()
     stage = TextFilter()
@@ -53,6 +62,10 @@ class UsageFilters(CostFilterSet):
     outcome = django_filters.ChoiceFilter(choices=choices_of([outcome.value for outcome in Outcome]))
     cost_source = django_filters.ChoiceFilter(choices=choices_of([source.value for source in CostSource]))
     is_estimated = FlagFilter()
+    tag = TextFilter(
+        method="with_tag", max_length=LONGEST_TAG, validators=[_check_tag], help_text="A tag of it, as NAME=VALUE."
+    )
+    environment = TextFilter(method="in_environment", help_text="Its tag `environment`, or `env`.")
     idempotency_key = TextFilter(
         method="sent_with", max_length=255, help_text="The usage that was sent with it; corrections have keys apart."
     )
@@ -77,6 +90,14 @@ class UsageFilters(CostFilterSet):
         for name in self.by_index:
             rows = self.filters[name].filter(rows, self.form.cleaned_data[name])
         return rows
+
+    def with_tag(self, rows: QuerySet[Any], name: str, value: str) -> QuerySet[Any]:
+        """By looking at the tags: no index has them."""
+        return tagged(rows, parse_tag(name, value))
+
+    def in_environment(self, rows: QuerySet[Any], name: str, value: str) -> QuerySet[Any]:
+        """By either of the tags that tell of it."""
+        return of_environment(rows, value)
 
     def sent_with(self, rows: QuerySet[Any], name: str, value: str) -> QuerySet[Any]:
         """By way of the keys (a query), which have the index that the ledger lacks."""

@@ -163,7 +163,7 @@ class TrendView(ConditionalView):
         count = 30 if text is None else parse_count("days", text, low=1, high=MAX_DAYS)
         end = self.today + timedelta(days=1)
         period = DayRange(end - timedelta(days=count), end)
-        days = trend(period, organizations=self.organizations, owner=self.owner)
+        days = trend(period, organizations=self.summed_organizations, owner=self.owner)
         return Response(trend_shape(days))
 
 

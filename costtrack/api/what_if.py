@@ -12,7 +12,6 @@ from costtrack.models import Agent, Project
 from costtrack.reporting.parameters import InvalidParameter, parse_moment, parse_text
 from costtrack.reporting.recommendations import largest_first, recommendations
 from costtrack.reporting.recommendations.shapes import recommendations_shape
-from costtrack.reporting.summary import grain_of
 from costtrack.reporting.what_if.ask import other_prices, what_if_of
 from costtrack.reporting.what_if.scope import ScopedUsage, scoped_usage
 from costtrack.reporting.what_if.shapes import what_if_shape
@@ -56,13 +55,13 @@ class WhatIfView(SpanView):
 
     def _usage(self) -> ScopedUsage:
         given = self.request.query_params
-        grain = grain_of(name for name in self.filters.names() if name in given)
-        whole = scoped_usage(self.days, {}, organizations=self.organizations, owner=self.owner, grain=grain)
-        return ScopedUsage(
-            ledger=self.filters(given, queryset=whole.ledger).matching(),
-            summaries=self.filters(given, queryset=whole.summaries).matching(),
-            organizations=self.organizations,
+        named = [name for name in self.filters.names() if name in given]
+        whole = scoped_usage(self.days, {}, organizations=self.organizations, owner=self.owner, narrowed_by=named)
+        ledger, summaries = (
+            self.filters(given, queryset=rows).matching(organizations=self.organizations, owner=self.owner)
+            for rows in (whole.ledger, whole.summaries)
         )
+        return ScopedUsage(ledger=ledger, summaries=summaries, organizations=self.organizations)
 
 
 class RecommendationsView(SpanView):

@@ -22,6 +22,8 @@ from costtrack.models import BudgetCounter, Hold
 SWEEP_BATCH = 200
 TAKEN = (Hold.State.HELD, Hold.State.CHARGED)
 """The states in which a hold's parts are in its counters."""
+HELD_AMOUNT = "held_amount"
+"""In what a hold is about: the most units, as text, of a resource other than tokens. Its counters go before it does."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,10 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode
 
+from django.http import QueryDict
 from django.urls import reverse
+
+from costtrack.reporting.parameters import InvalidParameter
 
 APP = "costtrack_dashboard"
 
@@ -17,6 +20,19 @@ def address(name: str, /, *args: object, **query: str | None) -> str:
     given = {key: value for key, value in query.items() if value}
     path = reverse(f"{APP}:{name}", args=args)
     return f"{path}?{urlencode(given)}" if given else path
+
+
+def given_parameters(query: QueryDict) -> dict[str, str]:
+    """The parameters of a page, but for empty ones, which forms send. Raises InvalidParameter for one given twice."""
+    found = {}
+    for name, values in query.lists():
+        if len(values) > 1:
+            raise InvalidParameter(name, values, "one value")
+        if "\x00" in values[0]:
+            raise InvalidParameter(name, values[0], "a text without NUL")
+        if values[0]:
+            found[name] = values[0]
+    return found
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,13 +6,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from django.db.models import QuerySet
-from django.http import HttpRequest, HttpResponseRedirect
-from django.http.response import HttpResponseBase
 from django.utils.http import url_has_allowed_host_and_scheme
 
 from costtrack.access.rows import may_change, rows_of, visible_rows
 from costtrack.alerts.acknowledge import AlertStateConflict, acknowledge_alert
 from costtrack.conf import settings
+from costtrack.dashboard.actions import ActionPage
 from costtrack.dashboard.addresses import address, choices
 from costtrack.dashboard.alert_lines import alert_lines
 from costtrack.dashboard.channels import channel_lines, may_test, tested_channel
@@ -96,29 +95,25 @@ class AlertsPage(Page):
         return zones_of({one.organization for one in page.rows if one.organization}, using=settings.database)
 
 
-class AcknowledgePage(Page):
-    """Say that somebody is seeing to an alert: POST only, with the session's CSRF token."""
+class AcknowledgePage(ActionPage):
+    """Say that somebody is seeing to an alert."""
 
-    http_method_names = ["post", "options"]
-    name = "alerts"
-    heading = "Alerts"
-
-    def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-        """Acknowledge it, and go back to the page that it was asked from. Again changes nothing."""
+    def done(self) -> str:
+        """Acknowledge it; back to the page that it was asked from. Again changes nothing."""
         rows = BudgetAlert.objects.using(settings.database).select_related("organization")
         alert: BudgetAlert = self.found(rows, pk=self.kwargs["alert_id"])
         if not may_change(self.person, alert):
             raise NotAllowed(READ_ONLY)
         try:
-            acknowledge_alert(alert, by=request.user)
+            acknowledge_alert(alert, by=self.request.user)
         except AlertStateConflict as error:
             raise NotAllowed(str(error)) from error
-        return HttpResponseRedirect(self._back(request))
+        return self._back()
 
-    def _back(self, request: HttpRequest) -> str:
+    def _back(self) -> str:
         """The page that was said, if it is one of this site; else the alerts."""
-        said = request.POST.get("next", "")
+        said = self.request.POST.get("next", "")
         is_here = url_has_allowed_host_and_scheme(
-            said, allowed_hosts={request.get_host()}, require_https=request.is_secure()
+            said, allowed_hosts={self.request.get_host()}, require_https=self.request.is_secure()
         )
         return said if is_here and said.startswith("/") else address("alerts")

@@ -18,7 +18,7 @@ from costtrack.domain.budget_periods import BudgetPeriod
 from costtrack.domain.money import decimal_from_database
 from costtrack.domain.periods import DayRange, ZoneHistory
 from costtrack.models import Budget, BudgetChange, BudgetCounter, DailyCostSummary
-from costtrack.models.summaries import AGENT, AGENT_DIMENSIONS
+from costtrack.models.summaries import AGENT_DIMENSIONS, coarsest_grain
 from costtrack.reporting.budget_figures import BudgetStatus
 
 PERIODS_SHOWN = 12
@@ -66,7 +66,8 @@ def pace_of(budget: Budget, status: BudgetStatus, *, zone: ZoneHistory, now: dat
         return None
     days = DayRange(zone.day_of(status.period_start), zone.day_of(status.resets_at))
     so_far = DayRange(days.start, zone.next_midnight(now).date())
-    rows = DailyCostSummary.objects.db_manager(settings.database).at_grain(AGENT)
+    grain = coarsest_grain(["organization_id", *scope])
+    rows = DailyCostSummary.objects.db_manager(settings.database).at_grain(grain)
     rows = rows.filter(organization=budget.organization_id, day__gte=so_far.start, day__lt=so_far.end, **scope)
     columns = SUMMED[status.metric]
     names = [f"sum_{name}" for name in columns]

@@ -6,16 +6,14 @@ from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any
 
-from django.http import HttpRequest, HttpResponseRedirect
-from django.http.response import HttpResponseBase
-
 from costtrack.access.principals import Person
 from costtrack.access.rows import may_change, right_to_change, rows_granted, rows_of
 from costtrack.alerts.channels.outgoing import DeliveryFailed
 from costtrack.alerts.send_test import send_test
 from costtrack.conf import settings
+from costtrack.dashboard.actions import ActionPage
 from costtrack.dashboard.addresses import address
-from costtrack.dashboard.pages import NotAllowed, Page
+from costtrack.dashboard.pages import NotAllowed
 from costtrack.dashboard.words import instant_words
 from costtrack.domain.periods import ZoneHistory
 from costtrack.models import AlertChannel, Organization
@@ -51,15 +49,11 @@ def tested_channel(text: str | None, lines: Sequence[Line]) -> Line | None:
     return next((line for line in lines if line["id"] == int(text)), None)
 
 
-class ChannelTestPage(Page):
-    """Send a test over a channel, at once: POST only, with the session's CSRF token."""
+class ChannelTestPage(ActionPage):
+    """Send a test over a channel, at once."""
 
-    http_method_names = ["post", "options"]
-    name = "alerts"
-    heading = "Alerts"
-
-    def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-        """Try it, and go to the alerts, which say how it went: the channel keeps that."""
+    def done(self) -> str:
+        """Try it; the alerts say how it went: the channel keeps that."""
         rows = AlertChannel.objects.using(settings.database).select_related("organization")
         channel: AlertChannel = self.found(rows, pk=self.kwargs["channel_id"])
         if not may_change(self.person, channel):
@@ -67,7 +61,7 @@ class ChannelTestPage(Page):
         with suppress(DeliveryFailed):  # the channel keeps it
             send_test(channel, now=self.now)
         slug = None if channel.organization is None else channel.organization.slug
-        return HttpResponseRedirect(f"{address('alerts', organization=slug, tested=str(channel.pk))}#ct-channels")
+        return f"{address('alerts', organization=slug, tested=str(channel.pk))}#ct-channels"
 
 
 def _line(channel: AlertChannel, *, zone: ZoneHistory) -> Line:

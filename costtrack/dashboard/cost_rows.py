@@ -16,7 +16,7 @@ from costtrack.models import Agent, Organization, Project
 from costtrack.reporting.costs import summaries_of
 from costtrack.reporting.figures import Figures, add_up
 from costtrack.reporting.forecast import ForecastPeriod, PeriodForecast, forecast_of
-from costtrack.reporting.summary import Granularity, Summary, SummaryQuestion, cost_summary, grain_of, period_before
+from costtrack.reporting.summary import Granularity, Summary, SummaryQuestion, cost_summary, period_before
 from costtrack.reporting.summary_query import GROUPED_BY
 
 ONE_DAY = timedelta(days=1)
@@ -40,31 +40,32 @@ TILE_FIGURES = (
 class CostScope:
     """Whose costs, and which of them."""
 
-    organizations: Sequence[Organization]
+    organizations: Sequence[Organization] | None
+    """None: all that there are."""
     owner: Project | Agent | None
     filters: Mapping[str, str]
     """By names of FILTERS, the text that groups show."""
 
     def rows(self, days: DayRange, *, group_by: Sequence[str] = ()) -> QuerySet[Any]:
-        """The summaries, of the grain that has what they are grouped and filtered by."""
-        grain = grain_of([*group_by, *self.filters])
-        return self.filtered(summaries_of(days, organizations=self.organizations, owner=self.owner, grain=grain))
+        """The summaries, told by what they are grouped and filtered by."""
+        told_by = [*group_by, *self.filters]
+        return self.filtered(summaries_of(days, by=told_by, organizations=self.organizations, owner=self.owner))
 
     def filtered(self, rows: QuerySet[Any]) -> QuerySet[Any]:
-        """Those of `rows` that the filters let through; they have the grain for it."""
+        """Those of `rows` that the filters let through; they are told by these."""
         for name, value in self.filters.items():
             rows = rows.filter(Exact(GROUPED_BY[name], Value(value)))
         return rows
 
     def forecast(self, *, at: datetime, zone: ZoneHistory) -> PeriodForecast:
-        """Where the month that `at` is in will end (two queries)."""
+        """Where the month that `at` is in will end (two queries, or three)."""
         return forecast_of(
             ForecastPeriod.MONTH,
             at=at,
             zone=zone,
             organizations=self.organizations,
             owner=self.owner,
-            grain=grain_of(self.filters),
+            told_by=list(self.filters),
             narrow=self.filtered,
         )
 

@@ -69,7 +69,7 @@ class CostPage(Page):
     def scope(self) -> CostScope:
         """Whose costs, filtered."""
         filters = {name: parse_text(name, self.given[name]) for name in FILTERS if name in self.given}
-        return CostScope(organizations=self.organizations, owner=self.owner, filters=filters)
+        return CostScope(organizations=self.summed_organizations, owner=self.owner, filters=filters)
 
     @cached_property
     def group_by(self) -> str:
@@ -88,6 +88,8 @@ class CostPage(Page):
     @property
     def shown_tables(self) -> Sequence[str]:
         """Of several organizations these come first: the agents of all are many, and say little without them."""
+        if self.has_many_organizations:
+            return ("organization", "provider", "model")
         return ("organization", "project", "model") if len(self.organizations) > 1 else self.tables
 
     def content(self) -> dict[str, Any]:

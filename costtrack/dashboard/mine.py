@@ -1,25 +1,31 @@
-"""What a person has used: the calls that name them, and the keys that they made, each with what it may use."""
+"""What a person has used: the calls that name them; what is left of budgets; the keys that they made."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import timedelta
+from functools import cached_property
 from typing import Any
+
+from django.db.models import Q
 
 from costtrack.access.rows import visible_rows
 from costtrack.conf import settings
 from costtrack.dashboard.addresses import address
+from costtrack.dashboard.budget_cards import BudgetCard, budget_cards, most_used_first, organization_zones
 from costtrack.dashboard.charts.stacked_bars import Series, StackedBars
 from costtrack.dashboard.pages import Page
 from costtrack.dashboard.periods import short_day
 from costtrack.dashboard.words import instant_words, short_count
 from costtrack.domain.periods import DayRange
 from costtrack.models import AgentKey
+from costtrack.reporting.budgets import budgets_within, standing_of
 from costtrack.reporting.user_usage import UserUsage, user_usage
 from costtrack.reporting.wording import one_line, usd_text
 
 DAYS = 7
 KEYS_SHOWN = 20
+BUDGETS_READ, BUDGETS_SHOWN = 20, 4
 
 
 class MinePage(Page):
@@ -49,12 +55,31 @@ class MinePage(Page):
                 for line in found.by_model
             ],
             "usage_href": address("usage", organization=slug, user=user, period="7d"),
-            "keys": self._keys(),
+            "budgets": self._budgets(),
+            "budgets_href": address("budgets", organization=slug),
+            "keys": self._key_lines(),
         }
 
-    def _keys(self) -> Sequence[dict[str, str]]:
+    @cached_property
+    def _keys(self) -> Sequence[AgentKey]:
+        """Those that the person made, the newest first."""
         rows = visible_rows(AgentKey.objects.using(settings.database), self.person)
         keys = rows.filter(created_by=self.request.user.pk).select_related("organization", "project", "agent")
+        return list(keys.order_by("-created_at", "-id")[:KEYS_SHOWN])
+
+    def _budgets(self) -> Sequence[BudgetCard]:
+        """Those that the person's usage counts in, or that of a key, if they have one counter; the fullest first."""
+        keys = [key for key in self._keys if key.state_at(self.now) == "active"]
+        projects, agents = {key.project_id for key in keys} - {None}, {key.agent_id for key in keys} - {None}
+        whole = Q(project=None, agent=None)
+        counting = whole | Q(project__in=projects, agent=None) | Q(agent__in=agents)
+        rows = budgets_within(self.organizations).filter(counting, is_active=True, per="", limit__isnull=False)
+        budgets = list(rows.order_by("id")[:BUDGETS_READ])
+        shown = most_used_first(standing_of(budgets, now=self.minute))[:BUDGETS_SHOWN]
+        zones = organization_zones(budgets) if self.organization is None else {}
+        return budget_cards(shown, now=self.minute, zones=zones, zone=self.zone)
+
+    def _key_lines(self) -> Sequence[dict[str, str]]:
         return [
             {
                 "name": one_line(key.name),
@@ -67,7 +92,7 @@ class MinePage(Page):
                 "href": _owner_address(key),
                 "used": instant_words(key.last_used_at, zone=self.zone),
             }
-            for key in keys.order_by("-created_at", "-id")[:KEYS_SHOWN]
+            for key in self._keys
         ]
 
 

@@ -21,8 +21,9 @@ from django.views.generic import View
 from costtrack.access.principals import Person, Right
 from costtrack.access.rows import visible_rows
 from costtrack.conf import settings
-from costtrack.dashboard.addresses import Choice, Here, address
+from costtrack.dashboard.addresses import Here, address, given_parameters
 from costtrack.dashboard.events import has_events
+from costtrack.dashboard.frame import navigation, organization_choices
 from costtrack.dashboard.words import instant_words, zone_name
 from costtrack.domain.periods import ZoneHistory
 from costtrack.models import BudgetAlert, Organization
@@ -36,17 +37,8 @@ PROBLEM = "costtrack/dashboard/problem.html"
 PART_HEADER = "Costtrack-Part"
 """A request with it gets the content alone, with an ETag."""
 POLL_SECONDS = 15
-NAVIGATION = (
-    ("overview", "Overview"),
-    ("budgets", "Budgets"),
-    ("alerts", "Alerts"),
-    ("usage", "Usage"),
-    ("resources", "Resources"),
-    ("plans", "Plans"),
-    ("rates", "Rates"),
-    ("recommendations", "Savings"),
-    ("mine", "My usage"),
-)
+MANY_ORGANIZATIONS = 20
+"""The projects and agents of more than so many together are ranked where somebody asks for it, not on every page."""
 NO_MEMBERSHIP = (
     "You are signed in, but belong to no organization. Ask an administrator to add you: in the admin, under "
     "Memberships, with the role viewer, manager or admin."
@@ -93,12 +85,16 @@ class Page(View):
 
     def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         """The page, or what is inside the layout."""
+        return self.shown(is_part=PART_HEADER in request.headers)
+
+    def shown(self, *, status: int = 200, is_part: bool = False) -> HttpResponse:
+        """The page, or what is inside the layout. Nothing in it takes the database longer than it may."""
         check_names(self.given, known=("organization", *self.parameters))
         with limited_reading(settings.database):
             content = self._rendered(self.template_name, {**self.shared(), **self.content()})
-            if PART_HEADER in request.headers:
+            if is_part:
                 return self._part(content)
-            response = HttpResponse(self._rendered(LAYOUT, {"content": content, **self.layout()}))
+            response = HttpResponse(self._rendered(LAYOUT, {"content": content, **self.layout()}), status=status)
         response["Cache-Control"] = "private, no-store"
         patch_vary_headers(response, ("Cookie", PART_HEADER))
         return response
@@ -126,8 +122,10 @@ class Page(View):
         return {
             **self.shared(),
             "title": self.title,
-            "navigation": self._navigation(),
-            "organization_choices": self._organization_choices(),
+            "navigation": navigation(
+                self.name, slug=self.given.get("organization"), is_superuser=self.person.is_superuser
+            ),
+            "organization_choices": organization_choices(self.name, self.granted, current=self.organization),
             "open_alerts": self.open_alerts,
             "as_of": self.as_of,
             "is_live": self.is_live,
@@ -148,16 +146,8 @@ class Page(View):
 
     @cached_property
     def given(self) -> dict[str, str]:
-        """The parameters, but for empty ones, which forms send. Raises InvalidParameter for one that is given twice."""
-        found = {}
-        for name, values in self.request.GET.lists():
-            if len(values) > 1:
-                raise InvalidParameter(name, values, "one value")
-            if "\x00" in values[0]:
-                raise InvalidParameter(name, values[0], "a text without NUL")
-            if values[0]:
-                found[name] = values[0]
-        return found
+        """The parameters, but for empty ones."""
+        return given_parameters(self.request.GET)
 
     @property
     def minute(self) -> datetime:
@@ -190,6 +180,16 @@ class Page(View):
     def organizations(self) -> Sequence[Organization]:
         """Those that the page is about."""
         return self.granted if self.organization is None else [self.organization]
+
+    @property
+    def summed_organizations(self) -> Sequence[Organization] | None:
+        """The same for sums of the summaries; None: all that there are, of which there are sums."""
+        return None if self.organization is None and self.person.is_granted_all else self.organizations
+
+    @property
+    def has_many_organizations(self) -> bool:
+        """Whether it is about so many that their projects and agents are for each one's own page."""
+        return len(self.organizations) > MANY_ORGANIZATIONS
 
     @cached_property
     def zone(self) -> ZoneHistory:
@@ -228,25 +228,6 @@ class Page(View):
     def _events(self) -> str:
         """Where a stream tells of changes; "" where there is none."""
         return address("events", organization=self.given.get("organization")) if has_events(self.request) else ""
-
-    def _navigation(self) -> list[Choice]:
-        slug = self.given.get("organization")
-        items = [*NAVIGATION, *([("health", "Health")] if self.person.is_superuser else [])]
-        return [
-            Choice(label=label, href=address(name, organization=slug), is_current=name == self.name)
-            for name, label in items
-        ]
-
-    def _organization_choices(self) -> list[Choice]:
-        if len(self.granted) < 2:
-            return []
-        current = self.organization
-        path = address(self.name)
-        chosen = [
-            Choice(label=str(one), href=f"{path}?organization={one.slug}", is_current=one == current)
-            for one in self.granted
-        ]
-        return [Choice(label="All organizations", href=path, is_current=current is None), *chosen]
 
     def _part(self, content: SafeString) -> HttpResponse:
         """The content alone; a 304 if the client has it. The time and the open alerts are told beside it."""

@@ -7,12 +7,12 @@ from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
-from django.http import Http404, HttpRequest, HttpResponseRedirect
-from django.http.response import HttpResponseBase
+from django.http import Http404
 
 from costtrack.access.principals import Person
 from costtrack.access.rows import may_change
 from costtrack.conf import settings
+from costtrack.dashboard.actions import ActionPage
 from costtrack.dashboard.addresses import Choice, address
 from costtrack.dashboard.pages import NotAllowed, Page
 from costtrack.dashboard.periods import day_text
@@ -55,15 +55,11 @@ class RecommendationsPage(Page):
         }
 
 
-class LookPage(Page):
-    """Look anew, now, for one organization: POST only, with the session's CSRF token."""
+class LookPage(ActionPage):
+    """Look anew, now, for one organization."""
 
-    http_method_names = ["post", "options"]
-    name = "recommendations"
-    heading = "Savings"
-
-    def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-        """Keep what is found and show it. Where that takes the database too long, it is left to the job."""
+    def done(self) -> str:
+        """Keep what is found; the page of it. Where that takes the database too long, it is left to the job."""
         organization = self.organization
         if organization is None:
             raise Http404("organization: name the one to look at.")
@@ -72,7 +68,7 @@ class LookPage(Page):
         with limited_reading(settings.database):
             found = find_recommendations(organization, now=self.now)
         keep_recommendations(organization, found)
-        return HttpResponseRedirect(address("recommendations", organization=organization.slug))
+        return address("recommendations", organization=organization.slug)
 
 
 def may_look(person: Person, organization: Organization) -> bool:

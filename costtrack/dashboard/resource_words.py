@@ -6,11 +6,12 @@ from collections.abc import Mapping
 from decimal import ROUND_HALF_EVEN, Context, Decimal
 from typing import NamedTuple
 
-from costtrack.dashboard.words import NONE
+from costtrack.dashboard.words import NONE, PERCENT
 from costtrack.domain.events import ResourceType
 from costtrack.domain.money import decimal_text
 from costtrack.reporting.figures import Figures
-from costtrack.reporting.wording import usd_text
+from costtrack.reporting.reserved_use import ReservedUse
+from costtrack.reporting.wording import one_line, usd_text
 
 _CONTEXT = Context(prec=60, rounding=ROUND_HALF_EVEN)
 
@@ -54,3 +55,18 @@ def unit_cost_text(figures: Figures, resource_type: str) -> str:
     unit = unit_of(resource_type)
     cost = _CONTEXT.divide(figures.cost_usd * unit.size, figures.amount)
     return f"{usd_text(cost)} {'an' if unit.one[0] in 'aeh' else 'a'} {unit.one}"
+
+
+def reserved_line(one: ReservedUse) -> dict[str, str]:
+    """What was reserved, how much of it was used, and what the rest has cost: a dash where no price is known."""
+    is_known = not one.without_price
+    return {
+        "name": one_line(one.model),
+        "type": one_line(one.resource_type),
+        "reservations": f"{one.reservations:,}",
+        "held": used_text(one.held, one.resource_type),
+        "used": used_text(one.used, one.resource_type),
+        "percent": f"{one.used_percent}{PERCENT}",
+        "idle": used_text(one.idle, one.resource_type),
+        "cost": usd_text(one.idle_cost_usd) if is_known else NONE,
+    }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import date, datetime
 from functools import cached_property
 from typing import Any
 
@@ -15,14 +15,15 @@ from costtrack.dashboard.hold_lines import HOLDS_SHOWN, hold_lines
 from costtrack.dashboard.owners import owner_addresses
 from costtrack.dashboard.pages import Page
 from costtrack.dashboard.periods import NAMED, PARAMETERS, ShownPeriod, asked_period, day_text
-from costtrack.dashboard.resource_words import unit_cost_text, used_text
+from costtrack.dashboard.resource_words import reserved_line, unit_cost_text, used_text
 from costtrack.dashboard.words import instant_words
 from costtrack.domain.events import ResourceType
 from costtrack.models import ResourceUsage
 from costtrack.reporting.costs import summaries_of
 from costtrack.reporting.figures import Figures, ledger_sums, read_figures
 from costtrack.reporting.ledger_rows import ledger_rows
-from costtrack.reporting.summary import Summary, SummaryQuestion, cost_summary, grain_of
+from costtrack.reporting.reserved_use import reserved_use
+from costtrack.reporting.summary import Summary, SummaryQuestion, cost_summary
 from costtrack.reporting.usage_pages import place_to_stop
 from costtrack.reporting.wording import one_line, usd_text
 
@@ -46,18 +47,21 @@ class ResourcesPage(Page):
         return asked_period(self.given, today=self.today)
 
     def content(self) -> dict[str, Any]:
-        """By type, by what of it, by agent, by job; then what is held."""
+        """By type, by what of it, by agent (of many organizations by organization), by job; then what is held."""
         types = self._summary("resource_type")
-        jobs, since = self._jobs() if types.groups else ([], None)
+        rows, since = self._newest_rows() if types.groups else (ledger_rows().none(), None)
+        owner = "organization" if self.has_many_organizations else "agent"
         return {
             "period": self.period,
             "period_choices": self._period_choices(),
             "types": [self._type(one.names[0], one.figures) for one in types.groups],
             "total": usd_text(types.total.figures.known_cost_usd),
             "models": self._of_each("model") if types.groups else [],
-            "agents": self._of_each("agent") if types.groups else [],
-            "jobs": jobs,
-            "jobs_since": "" if since is None else day_text(since),
+            "owner": owner,
+            "owners": self._of_each(owner) if types.groups else [],
+            "reserved": [reserved_line(one) for one in reserved_use(rows)] if types.groups else [],
+            "jobs": [self._job(row) for row in _dearest_jobs(rows)] if types.groups else [],
+            "since": "" if since is None else day_text(since),
             "rows_shown": ROWS_SHOWN,
             "holds": hold_lines(self.organizations, now=self.minute, zone=self.zone),
             "holds_shown": HOLDS_SHOWN,
@@ -69,7 +73,7 @@ class ResourcesPage(Page):
         return None if self.organization is None else self.organization.slug
 
     def _summary(self, *group_by: str) -> Summary:
-        rows = summaries_of(self.period.days, organizations=self.organizations, grain=grain_of(group_by))
+        rows = summaries_of(self.period.days, by=group_by, organizations=self.summed_organizations)
         question = SummaryQuestion(days=self.period.days, group_by=group_by, limit=ROWS_SHOWN, figures=FIGURES)
         return cost_summary(question, rows.filter(NO_TOKENS))
 
@@ -81,11 +85,11 @@ class ResourcesPage(Page):
         """The dearest of a dimension within each type."""
         groups = self._summary("resource_type", dimension).groups
         names = [one.names[1] for one in groups]
-        addresses = (
-            owner_addresses("agent", names, organizations=self.organizations, **self.period.query)
-            if dimension == "agent"
-            else {}
-        )
+        addresses: Mapping[str, str] = {}
+        if dimension == "agent":
+            addresses = owner_addresses("agent", names, organizations=self.organizations, **self.period.query)
+        elif dimension == "organization":
+            addresses = {name: address("resources", organization=name, **self.period.query) for name in names}
         own = f"{self.organization.slug}/" if self.organization else ""
         return [
             {
@@ -98,15 +102,15 @@ class ResourcesPage(Page):
             for resource_type, name in (one.names,)
         ]
 
-    def _jobs(self) -> tuple[list[Line], Any]:
-        """What the host's own things used, the dearest first, and since which day was looked, if not all of it was."""
+    def _newest_rows(self) -> tuple[QuerySet[ResourceUsage], date | None]:
+        """As much of the ledger as can be read in some milliseconds, and since which day that is, if not all of it."""
         days, organizations = self.period.days, self.organizations
         rows = ledger_rows(organizations=organizations, days=days)
         place = place_to_stop(ledger_rows(days=days), organizations, after=None, size=ROWS_SHOWN, is_sifted=True)
-        if place is not None:
-            day, key = place
-            rows = rows.filter(Q(day__gt=day) | Q(day=day, id__gte=key))
-        return [self._job(row) for row in _dearest_jobs(rows)], None if place is None else place[0]
+        if place is None:
+            return rows, None
+        day, key = place
+        return rows.filter(Q(day__gt=day) | Q(day=day, id__gte=key)), day
 
     def _job(self, row: Mapping[str, Any]) -> Line:
         last_at: datetime | None = row["last_at"]

@@ -27,6 +27,7 @@ from costtrack.reporting.pages import Page as RowPage
 from costtrack.reporting.pages import Place, page_of
 from costtrack.reporting.parameters import InvalidParameter, parse_text
 from costtrack.reporting.shown_model import shown_model
+from costtrack.reporting.tags import of_environment, parse_tag, tagged
 from costtrack.reporting.usage_columns import RELATED
 from costtrack.reporting.usage_pages import NEWEST_FIRST, place_to_stop
 from costtrack.reporting.wording import one_line
@@ -58,12 +59,15 @@ TITLES = {
     "thread_id": "Conversation",
     "run": "Run",
 }
+TAGS = {"tag": "Tag, as name=value", "environment": "Environment"}
+"""Filters by tags, and what people call them."""
 CHOICES: Mapping[str, tuple[str, ...]] = {
     "cost_source": tuple(one.value for one in CostSource),
     "outcome": tuple(one.value for one in Outcome),
     "kind": tuple(one.value for one in UsageKind),
 }
 CHOICE_TITLES = {"cost_source": "Cost", "outcome": "Outcome", "kind": "Kind"}
+FILTERS = (*TEXTS, *TAGS, *CHOICES)
 BY_INDEX = ("thread_id", "customer", "run")
 """The filters that an index answers."""
 
@@ -92,7 +96,7 @@ class UsagePage(Page):
     name = "usage"
     heading = "Usage"
     template_name = "costtrack/dashboard/usage.html"
-    parameters = (*PARAMETERS, *TEXTS, *CHOICES, "cursor")
+    parameters = (*PARAMETERS, *FILTERS, "cursor")
 
     @cached_property
     def period(self) -> ShownPeriod:
@@ -109,18 +113,18 @@ class UsagePage(Page):
             horizon=self._horizon,
         )
         slug = None if self.organization is None else self.organization.slug
-        asked = {name: self.given.get(name) for name in (*TEXTS, *CHOICES)}
+        asked = {name: self.given.get(name) for name in FILTERS}
         days = {"from": self.period.days.start.isoformat(), "to": self.period.days.end.isoformat()}
         return {
             "period": self.period,
             "period_choices": self._period_choices(),
             "lines": self._lines(page),
-            "fields": [(name, TITLES[name], self.given.get(name, "")) for name in TEXTS],
+            "fields": [(name, title, self.given.get(name, "")) for name, title in {**TITLES, **TAGS}.items()],
             "selects": [
                 (name, CHOICE_TITLES[name], known, self.given.get(name, "")) for name, known in CHOICES.items()
             ],
-            "kept": self.here.kept(*TEXTS, *CHOICES),
-            "clear_href": self.here.changed(**dict.fromkeys([*TEXTS, *CHOICES])),
+            "kept": self.here.kept(*FILTERS),
+            "clear_href": self.here.changed(**dict.fromkeys(FILTERS)),
             "next_href": page.next_cursor and self.here.changed(cursor=page.next_cursor),
             "first_href": self.here.changed() if "cursor" in self.given else "",
             "exports": export_links("usage", {"organization": slug, **days, **asked}),
@@ -135,6 +139,10 @@ class UsagePage(Page):
         for name, column in TEXTS.items():
             if name in self.given:
                 rows = rows.filter(**{column: parse_text(name, self.given[name])})
+        if "tag" in self.given:
+            rows = tagged(rows, parse_tag("tag", self.given["tag"]))
+        if "environment" in self.given:
+            rows = of_environment(rows, parse_text("environment", self.given["environment"]))
         for name, known in CHOICES.items():
             if name in self.given:
                 if self.given[name] not in known:
@@ -148,7 +156,7 @@ class UsagePage(Page):
         for name in BY_INDEX:
             if name in self.given:
                 rows = rows.filter(**{name: self.given[name]})
-        is_sifted = bool((set(TEXTS) | set(CHOICES)) & set(self.given) - set(BY_INDEX))
+        is_sifted = bool(set(FILTERS) & set(self.given) - set(BY_INDEX))
         return place_to_stop(rows, self.organizations, after=after, size=size, is_sifted=is_sifted)
 
     def _lines(self, page: RowPage) -> list[UsageLine]:

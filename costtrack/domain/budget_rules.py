@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from decimal import Decimal
+from decimal import ROUND_CEILING, Context, Decimal
 from enum import StrEnum
 
 from costtrack.domain.budget_periods import BudgetPeriod
 from costtrack.domain.model_versions import is_model
+from costtrack.domain.money import round_cost
 
 TEXT_SCOPE = (
     "sprint",
@@ -30,6 +31,8 @@ SCOPE = (*OWNERS, *TEXT_SCOPE)
 SEPARATOR = "\x1f"
 """Between the two texts of an entity's subject: a control character, which cleaned texts never hold."""
 
+_RAISING = Context(prec=60)
+
 Facts = Mapping[str, object]
 """What is known of a usage: the names of SCOPE; an owner that it has not is None, a text ""."""
 
@@ -43,6 +46,10 @@ class BudgetMetric(StrEnum):
     CALLS = "calls"
     AMOUNT = "amount"
     """Units of its resource type."""
+
+
+WHOLE_METRICS = (BudgetMetric.TOKENS, BudgetMetric.CALLS)
+"""Of these there is no half, nor a limit of one and a half."""
 
 
 class Enforcement(StrEnum):
@@ -127,6 +134,12 @@ def is_meant(name: str, wanted: object, fact: object) -> bool:
     return fact == wanted or (name == "model" and is_model(str(fact), str(wanted)))
 
 
+def raised_limit(limit: Decimal, percent: Decimal, *, metric: BudgetMetric) -> Decimal:
+    """The limit, so many percent higher: at 12 decimals, of tokens and calls the next whole number from there."""
+    raised = _RAISING.divide(_RAISING.multiply(limit, 100 + percent), Decimal(100))
+    return raised.to_integral_value(ROUND_CEILING) if metric in WHOLE_METRICS else round_cost(raised)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BudgetRule:
     """One active budget."""
@@ -138,7 +151,7 @@ class BudgetRule:
     """Names of SCOPE with the value that usage must have; none = the whole organization."""
     metric: BudgetMetric
     limit: Decimal | None
-    """None: unlimited. The admitting statement reads it anew; this one is for showing."""
+    """None: unlimited. As of the organization's epoch: a reservation that names it is refused if it has changed."""
     period: BudgetPeriod
     enforcement: Enforcement
     per: Per = Per.WHOLE

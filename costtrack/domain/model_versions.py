@@ -23,6 +23,11 @@ def is_model(text: str, name: str) -> bool:
     return text == name or (text.startswith(name) and bool(VERSION.fullmatch(text, len(name))))
 
 
+def models_of_version(text: str) -> list[str]:
+    """All names of which the id `text` is one version, the longest last; not itself."""
+    return [text[:end] for end in range(1, len(text)) if text[end] in "-@:" and VERSION.fullmatch(text, end)]
+
+
 def model_pattern(name: str) -> str:
     """The same as a regular expression for the whole id."""
     return f"^{re.escape(name)}(?:{VERSION_PATTERN})?$"

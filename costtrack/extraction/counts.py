@@ -8,6 +8,8 @@ from costtrack.domain.tokens import INPUT_PARTS, MAX_TOKENS, OUTPUT_PARTS, Token
 from costtrack.exceptions import InvalidUsage
 from costtrack.extraction.fields import read
 
+NO_INPUT = "the input count is missing, taken as 0"
+"""Noted where only an output is told."""
 _LONGEST_NUMBER = 24
 
 
@@ -49,7 +51,7 @@ class UsageReader:
         if self.is_unusable or (input_tokens is None and output_tokens is None):
             return None
         if input_tokens is None:
-            self.adjust("the input count is missing, taken as 0")
+            self.adjust(NO_INPUT)
             input_tokens = 0
         output_tokens = output_tokens or 0
         if max(input_tokens, output_tokens) > MAX_TOKENS:

@@ -7,7 +7,7 @@ from typing import Any
 from costtrack.domain.frozen import frozen_from
 from costtrack.extraction.counts import UsageReader, shown
 from costtrack.extraction.extracted import Extracted
-from costtrack.extraction.fields import may_have, read
+from costtrack.extraction.fields import may_have, read, read_first
 from costtrack.extraction.locate import Located, locate
 from costtrack.extraction.openai_usage import read_total
 from costtrack.extraction.origin import (
@@ -21,6 +21,9 @@ from costtrack.extraction.origin import (
 )
 from costtrack.extraction.reported_cost import COSTS, reported_cost_of
 from costtrack.extraction.service_tier import service_tier_of
+
+_NO_OUTPUT = ("data", "results", "embeddings", "embedding")
+"""What holds the vectors of an embedding, or the scores of a rerank: services whose total is all input."""
 
 
 def extract(response: object, *, provider: str = "", model: str = "") -> Extracted:
@@ -40,7 +43,7 @@ def found_in(response: object, located: Located | None, *, provider: str, model:
     chosen_model = choose_model(reported=reported_model(response, body), given=model, provider=provider)
     reader = UsageReader(model=chosen_model)
     tokens = located.read_tokens(located.usage, reader) if located else None
-    if located and located.read_tokens is read_total and read(body, "choices") is not None:
+    if located and located.read_tokens is read_total and not _has_no_output(body):
         reader.adjust("only total_tokens is told: all of it is taken as input")
     problems = reader.problems
     if tokens is None and not problems:
@@ -67,3 +70,8 @@ def found_in(response: object, located: Located | None, *, provider: str, model:
         "is_adjusted": reader.is_adjusted,
         "problems": tuple(problems),
     }
+
+
+def _has_no_output(body: object) -> bool:
+    """Whether the body is of an embedding or a rerank. DashScope has those in an `output`."""
+    return read_first(body, *_NO_OUTPUT) is not None or read_first(read(body, "output"), *_NO_OUTPUT) is not None

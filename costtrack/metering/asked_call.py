@@ -12,11 +12,13 @@ from django.db import connections
 
 from costtrack.budgets.asking import Ask
 from costtrack.budgets.book import OrganizationBudgets
+from costtrack.budgets.holds import HELD_AMOUNT
 from costtrack.budgets.known import budgets_of
 from costtrack.budgets.leases import waiting_little
 from costtrack.conf import settings
 from costtrack.domain.budget_rules import OWNERS, SUBJECT_FACTS, TEXT_SCOPE, BudgetRule, is_meant
 from costtrack.domain.events import Attribution, ResourceType
+from costtrack.domain.money import decimal_text
 from costtrack.exceptions import InvalidUsage
 from costtrack.metering.attribution import MAX_LENGTHS, NO_TAGS, GivenAttribution, Lazy
 from costtrack.metering.cleaning import clean_text
@@ -121,6 +123,8 @@ class AskedCall:
         event, priced, quantities, unknown_because = self._worst
         facts = facts_of(event, project_id=project_id, agent_id=agent_id, priced=priced)
         shown = {**facts, "project": self._attribution.project, "agent": self._attribution.agent}
+        if event.resource_type != ResourceType.LLM_TOKENS and quantities.amount is not None:
+            shown[HELD_AMOUNT] = decimal_text(quantities.amount)
         return Ask(
             hold_id=self.hold_id,
             facts=facts,

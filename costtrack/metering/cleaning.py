@@ -130,6 +130,13 @@ def whole_number(field: str, value: object) -> int:
     raise InvalidUsage(field, value, "a whole number")
 
 
+def clean_flag(field: str, value: object) -> bool:
+    """True or False themselves; raises InvalidUsage for what only counts as one of them: the text "false" is true."""
+    if isinstance(value, bool):
+        return value
+    raise InvalidUsage(field, value, "True or False")
+
+
 def clean_latency(value: object) -> int | None:
     """Milliseconds, rounded; None for None. Raises InvalidUsage for what is negative or not finite."""
     if value is None or (type(value) is int and 0 <= value <= MAX_LATENCY_MS):

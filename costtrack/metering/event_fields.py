@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any, TypeVar
 
-from costtrack.domain.events import Outcome, ResourceType, ServiceTier
+from costtrack.domain.events import Outcome, ResourceType, ServiceTier, UsageEvent
 from costtrack.domain.money import COST_PLACES, MAX_COST_USD, parse_decimal, parse_usd, round_cost
 from costtrack.domain.tokens import TOKEN_FIELDS, TokenUsage
 from costtrack.exceptions import InvalidUsage
@@ -137,6 +137,21 @@ def clean_resource_type(value: object) -> str:
     return resource_type
 
 
+def refuse_empty(event: UsageEvent) -> None:
+    """Raise InvalidUsage for an event that says neither what was used nor how much, what it cost or that it failed.
+
+    Nobody could ever price or correct it. For usage that is told by its figures: a call that was metered here is kept.
+    """
+    if (
+        event.usage_missing
+        and not (event.model or event.provider or event.gateway or event.saving_usd)
+        and not (event.amount or event.tokens.total_tokens)
+        and event.resource_type == LLM_TOKENS
+    ):
+        expected = "at least one of model, provider, a count of tokens, amount, cost_usd, resource_type and error"
+        raise InvalidUsage("event", "nothing that was used", expected)
+
+
 def tokens_of(tokens: object, counts: Mapping[str, Any], check: FieldCheck) -> tuple[TokenUsage | None, Set[str]]:
     """The tokens, None if none were given or usable; and the names of the counts that had to be left out."""
     if tokens is None:
@@ -185,6 +200,17 @@ def mended_tokens(
             usable.pop(error.field)
             check.note(error.field, error)
     return None, dropped
+
+
+def lacks_input(counts: Mapping[str, Any], values: Mapping[str, Any]) -> bool:
+    """Whether of an LLM call without a reported cost the output alone is told: input alone is that of an embedding."""
+    return (
+        "output_tokens" in counts
+        and "input_tokens" not in counts
+        and "tokens" in values
+        and values["resource_type"] == LLM_TOKENS
+        and "reported_cost_usd" not in values
+    )
 
 
 def amount_of(

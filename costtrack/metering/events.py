@@ -16,6 +16,7 @@ from costtrack.conf import settings
 from costtrack.domain.events import ResourceType, UsageEvent
 from costtrack.domain.frozen import frozen_from
 from costtrack.domain.tokens import TOKEN_FIELDS, TokenUsage, plain_usage
+from costtrack.extraction.counts import NO_INPUT
 from costtrack.metering.attribution import (
     KNOWN_NAMES,
     MAX_LENGTHS,
@@ -23,7 +24,15 @@ from costtrack.metering.attribution import (
     GivenAttribution,
     given_attribution,
 )
-from costtrack.metering.cleaning import MAX_LATENCY_MS, clean_key, clean_latency, clean_text, hashed_key, redacted_text
+from costtrack.metering.cleaning import (
+    MAX_LATENCY_MS,
+    clean_flag,
+    clean_key,
+    clean_latency,
+    clean_text,
+    hashed_key,
+    redacted_text,
+)
 from costtrack.metering.context import given_here
 from costtrack.metering.event_fields import (
     KNOWN_TIERS,
@@ -39,6 +48,7 @@ from costtrack.metering.event_fields import (
     clean_time,
     is_clean,
     is_past,
+    lacks_input,
     tokens_of,
 )
 from costtrack.metering.fresh_keys import fresh_key
@@ -238,11 +248,17 @@ def _build(fields: Mapping[str, Any], given: GivenAttribution, check: FieldCheck
         amount, is_missing = amount_of(values, get("amount"), tokens, check)
         if amount is not None:
             values["amount"] = amount
-    if get("is_estimated") or dropped:
+    is_estimated = get("is_estimated")
+    if is_estimated is not None and is_estimated is not True:
+        is_estimated = check.take("is_estimated", partial(clean_flag, "is_estimated"), is_estimated, False)
+    problems = check.problems
+    if lacks_input(counts, values):
+        problems = [*problems, NO_INPUT]
+        is_estimated = True
+    if is_estimated or dropped:
         values["is_estimated"] = True
     if get("usage_missing") or ((is_missing or dropped & WHOLES) and values.get("reported_cost_usd") is None):
         values["usage_missing"] = True
-    problems = check.problems
     tier = values.get("service_tier")
     if tier is not None and tier not in KNOWN_TIERS and canonical_tier(tier) not in KNOWN_TIERS:
         problems = [*problems, f"service_tier {tier!r} has no prices of its own: priced as standard"]

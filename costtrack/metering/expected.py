@@ -8,7 +8,7 @@ from typing import NamedTuple
 from costtrack.domain.money import parse_usd
 from costtrack.domain.tokens import MAX_TOKENS
 from costtrack.exceptions import InvalidUsage
-from costtrack.metering.cleaning import whole_number
+from costtrack.metering.cleaning import clean_flag, whole_number
 
 
 class Expected(NamedTuple):
@@ -37,14 +37,14 @@ def expected_of(
     writes_cache: bool = False,
     max_cost_usd: object = None,
 ) -> Expected:
-    """What a caller said; raises InvalidUsage, naming the argument, for what is no number of tokens or no cost."""
+    """What a caller said; raises InvalidUsage, naming the argument, for what is no number of tokens, cost or bool."""
     if input_tokens is max_output_tokens is input is max_cost_usd is None and not writes_cache:
         return NOTHING_EXPECTED
     return Expected(
         input_tokens=_token_count("input_tokens", input_tokens),
         max_output_tokens=_token_count("max_output_tokens", max_output_tokens),
         inputs=() if input is None else (input,),
-        writes_cache=bool(writes_cache),
+        writes_cache=clean_flag("writes_cache", writes_cache),
         max_cost_usd=None if max_cost_usd is None else parse_usd("max_cost_usd", max_cost_usd),
     )
 

@@ -13,8 +13,10 @@ from costtrack.domain.events import Outcome, ResourceType
 from costtrack.domain.tokens import TokenUsage
 from costtrack.exceptions import IdempotencyConflict, InvalidUsage, UnknownOrganization
 from costtrack.metering.attribution import AttributionFields
+from costtrack.metering.cleaning import clean_flag, clean_text
 from costtrack.metering.database_thread import run_sync
 from costtrack.metering.errors import error_fields
+from costtrack.metering.event_fields import refuse_empty
 from costtrack.metering.events import EventFields, build_event
 from costtrack.metering.nested import BookedFigures, metered_around_here
 from costtrack.metering.recorded import RecordedUsage, recorded_usage
@@ -55,11 +57,12 @@ def record_usage(
 ) -> RecordedUsage:
     """Record one usage by its figures; gives the event back with its cost.
 
-    `input_tokens` and `output_tokens` are totals, the other counts parts of them. `cost_usd` is a cost that the
-    provider reported, and wins over any rate. `amount` is for other resource types: the seconds of a GPU job.
-    Without any figure the usage counts as missing: unpriced. An `error` makes it a failed call. The same
-    `idempotency_key` with the same usage is charged once and gives the first record. Inside a tracked function or a
-    `meter` block, a response with the same model and counts is the same call, and adds no row.
+    `input_tokens` and `output_tokens` are totals, the other counts parts of them. An input alone is an embedding's;
+    an output alone is priced, and flagged `is_estimated`. `cost_usd` is a cost that the provider reported, and wins
+    over any rate. `amount` is for other resource types: the seconds of a GPU job. Without any figure the usage counts
+    as missing: unpriced. An `error` makes it a failed call. With neither of these, nor a model or provider, it is
+    refused. The same `idempotency_key` with the same usage is charged once and gives the first record. Inside a
+    tracked function or a `meter` block, a response with the same model and counts is the same call, and adds no row.
 
     Raises InvalidUsage for a figure that is not acceptable; then nothing was stored. With the transport `inline` also
     UnknownOrganization, IdempotencyConflict if the key was used for other usage, and the database's own errors; with
@@ -98,6 +101,8 @@ def record_usage(
             fields[name] = value
     if resource_type != ResourceType.LLM_TOKENS:
         fields["resource_type"] = resource_type
+    if success is not True:
+        clean_flag("success", success)
     if error is not None or not success:
         fields["outcome"] = Outcome.ERROR
         if error is not None:
@@ -124,10 +129,13 @@ def record_api_call(
 ) -> RecordedUsage:
     """Record one call of a tool or API, e.g. `record_api_call("pubmed", latency_ms=120)`.
 
-    `name` is stored as the provider, where a rate per call is looked up. Only success is billed: with
-    `success=False` or an `error` the call is recorded as failed, with amount 0 and no cost. Raises as `record_usage`.
+    `name` is stored as the provider, where a rate per call is looked up, and may not be blank. Only success is billed:
+    with `success=False` or an `error` the call is recorded as failed, with amount 0 and no cost. Raises as
+    `record_usage`.
     """
-    failed = not success or error is not None
+    if not clean_text("name", name, 1):
+        raise InvalidUsage("name", name, 'the name of a tool or API: record_api_call("pubmed")')
+    failed = not clean_flag("success", success) or error is not None
     return record_usage(
         provider=name,
         resource_type=ResourceType.API_CALL,
@@ -151,17 +159,22 @@ OTHER_NAMES = {
     "user_id": "user",
 }
 """What other systems call it."""
+NOT_TAKEN = {"total_tokens": "A total has no price: give input_tokens and output_tokens."}
+"""What other systems have, and nobody can price."""
 
 
 def _unexpected(name: str) -> str:
     known = [*inspect.signature(record_usage).parameters, *AttributionFields.__annotations__]
     close = [OTHER_NAMES[name]] if name in OTHER_NAMES else difflib.get_close_matches(name, known, n=1)
     hint = f" Did you mean {close[0]!r}?" if close else ""
+    if name in NOT_TAKEN:
+        hint = f" {NOT_TAKEN[name]}"
     return f"unexpected argument {name!r}.{hint} Arguments are: {', '.join(sorted({*known} - {'attribution'}))}."
 
 
 def _record(fields: EventFields) -> RecordedUsage:
     event = build_event(**fields)
+    refuse_empty(event)
     result = submit(event)
     if result.status == "conflict" and settings.transport == "inline":
         raise IdempotencyConflict(event.idempotency_key)

@@ -54,6 +54,8 @@ class LookedAt:
     usages: int = 0
     without_rate: Counter[tuple[str, str]] = field(default_factory=Counter)
     """Unpriced usages for which no rate is known, by (provider, model); a tool's name is its provider."""
+    without_usage: Counter[tuple[str, str]] = field(default_factory=Counter)
+    """Unpriced ones that told no usage, which no rate can price."""
 
 
 def repricings(
@@ -144,7 +146,8 @@ def _repricing(whole: list[ResourceUsage], book: RateBook, looked_at: LookedAt) 
     priced = price_event(event, organization_id=row.organization_id, book=book)
     booked = booked_cost(whole)
     if booked is None and priced.cost_usd is None:
-        looked_at.without_rate[row.provider, row.model or row.resource_type] += 1
+        unpriced = looked_at.without_usage if row.usage_missing else looked_at.without_rate
+        unpriced[row.provider, row.model or row.resource_type] += 1
     if priced.cost_usd is None or priced.rate_id is None or priced.cost_usd == booked:
         return None
     corrections = frozenset(one.id for one in whole[1:])

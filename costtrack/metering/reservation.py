@@ -19,6 +19,7 @@ from costtrack.domain.tokens import TokenUsage
 from costtrack.exceptions import HoldEnded, IdempotencyConflict, InvalidUsage
 from costtrack.metering.admitting import list_is_fresh, nobody_holds
 from costtrack.metering.attribution import GivenAttribution
+from costtrack.metering.cleaning import clean_flag
 from costtrack.metering.context import AttributionScope, given_here
 from costtrack.metering.database_thread import Work, run_quietly, run_quietly_async, run_sync
 from costtrack.metering.errors import error_fields
@@ -232,7 +233,7 @@ def _event_fields(used: UsedFigures) -> EventFields:
         known = ", ".join(UsedFigures.__annotations__)
         raise TypeError(f"settle() got an unexpected argument {unknown[0]!r}. Arguments are: {known}.")
     error = fields.pop("error", None)
-    is_failed = not fields.pop("success", True) or error is not None
+    is_failed = not clean_flag("success", fields.pop("success", True)) or error is not None
     fields["outcome"] = Outcome.ERROR if is_failed else Outcome.SUCCESS
     if error is not None:
         fields.update(error_fields(error))

@@ -1,6 +1,7 @@
 """Budgets: what may be used, by whom and in which period; and who changed them.
 
-Written by `costtrack.budgets.changes`, which tells every process; a `save()` elsewhere would not be noticed in time.
+Written by `costtrack.budgets.changes`, which tells every process; a `save()` elsewhere, which nobody would notice in
+time, is refused.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from costtrack.domain.budget_periods import BudgetPeriod
 from costtrack.domain.budget_rules import (
     SCOPE,
     TEXT_SCOPE,
+    WHOLE_METRICS,
     BudgetMetric,
     BudgetRule,
     Enforcement,
@@ -27,6 +29,8 @@ from costtrack.domain.budget_rules import (
     Unavailable,
     Unpriced,
 )
+from costtrack.exceptions import UntoldBudgetChange
+from costtrack.models.budget_queryset import BudgetQuerySet
 from costtrack.models.fields import dimension_field, quantity_field
 from costtrack.models.tenancy import Agent, Organization, Project
 
@@ -131,6 +135,8 @@ class Budget(models.Model):
     )
     created_at = models.DateTimeField(auto_now_add=True)
 
+    objects = models.Manager.from_queryset(BudgetQuerySet)()
+
     class Meta:
         """Ordered by organization."""
 
@@ -155,6 +161,18 @@ class Budget(models.Model):
     def __str__(self) -> str:
         """Its name, else what it is about."""
         return self.name or f"{self.get_metric_display()} per {self.period} of {self.scope_text()}"
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        """Refused: `create_budget` and `change_budget` are for that."""
+        raise UntoldBudgetChange("save()")
+
+    def delete(self, using: str | None = None, keep_parents: bool = False) -> tuple[int, dict[str, int]]:
+        """Refused: `delete_budget` is for that."""
+        raise UntoldBudgetChange("delete()")
+
+    def write(self, **options: Any) -> None:
+        """What Django's `save` does. For `costtrack.budgets.changes` alone, inside `changing_budgets`."""
+        super().save(**options)
 
     @property
     def scope(self) -> dict[str, object]:
@@ -200,8 +218,11 @@ class Budget(models.Model):
         problems: dict[str, Any] = {}
         if self.is_unlimited == (self.limit is not None):
             problems["limit"] = _("Give a limit of 0 or more, or say that it is unlimited and leave the limit empty.")
-        elif isinstance(self.limit, Decimal) and self.limit.is_finite() and self.limit >= MAX_LIMIT:
-            problems["limit"] = _("Give a limit below 10^15: SQLite keeps 15 digits, and could read no larger one.")
+        elif isinstance(self.limit, Decimal) and self.limit.is_finite():
+            if self.limit >= MAX_LIMIT:
+                problems["limit"] = _("Give a limit below 10^15: SQLite keeps 15 digits, and could read no larger one.")
+            elif self.metric in WHOLE_METRICS and self.limit % 1:
+                problems["limit"] = _("Give a whole number: of calls and tokens there is no part.")
         if self.metric == self.Metric.AMOUNT and not self.resource_type:
             problems["resource_type"] = _("A budget of units needs the resource type whose units it counts.")
         if self.entity_id and not self.entity_type:

@@ -60,7 +60,10 @@ class Hold(models.Model):
         CHARGED = "charged", _("charged: nobody settled it, and a budget keeps it taken")
 
     id = models.UUIDField(primary_key=True, help_text=_("The caller's own: a retry finds it again."))
-    organization = models.ForeignKey(Organization, on_delete=models.CASCADE, related_name="holds", db_index=False)
+    # No constraint: who reserves locks the organization and looks at its epoch anyway, and checking twice is dear.
+    organization = models.ForeignKey(
+        Organization, on_delete=models.CASCADE, related_name="holds", db_index=False, db_constraint=False
+    )
     state = models.CharField(max_length=8, choices=State.choices, default=State.HELD)
     parts = models.JSONField(help_text=_("[counter, amount] of what is taken, narrowest scope first."))
     about = models.JSONField(default=dict, blank=True, help_text=_("What the call is: model, endpoint, thread ..."))

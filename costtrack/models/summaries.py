@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from typing import Any, ClassVar, Self
 
 from django.db import models
@@ -12,7 +13,8 @@ from costtrack.domain.tokens import TOKEN_FIELDS
 from costtrack.models.fields import dimension_field
 from costtrack.models.tenancy import Agent, Organization, Project
 
-PENDING, AGENT, PROJECT = "pending", "agent", "project"
+PENDING = "pending"
+AGENT, PROJECT, MODEL, ORGANIZATION, SITE = "agent", "project", "model", "org", "site"
 
 AGENT_DIMENSIONS = (
     "organization_id",
@@ -29,7 +31,25 @@ AGENT_DIMENSIONS = (
 """What one row of the agent grain (and a pending row) is about."""
 
 PROJECT_DIMENSIONS = ("organization_id", "day", "project_id", "endpoint", "provider", "model", "resource_type")
-"""What one row of the project grain is about: the dashboards' grain."""
+"""What one row of the project grain is about."""
+
+MODEL_DIMENSIONS = ("organization_id", "day", "provider", "model", "resource_type")
+"""What one row of the model grain is about: all projects and features of an organization together."""
+
+ORGANIZATION_DIMENSIONS = ("organization_id", "day", "provider", "resource_type")
+"""What one row of the organization grain is about."""
+
+SITE_DIMENSIONS = ("day", "provider", "model", "resource_type")
+"""What one row of the site grain is about: all organizations together. It belongs to none of them."""
+
+GRAINS: Mapping[str, tuple[str, ...]] = {
+    AGENT: AGENT_DIMENSIONS,
+    PROJECT: PROJECT_DIMENSIONS,
+    MODEL: MODEL_DIMENSIONS,
+    ORGANIZATION: ORGANIZATION_DIMENSIONS,
+    SITE: SITE_DIMENSIONS,
+}
+"""The folded grains with their dimensions, those with the most rows first."""
 
 COUNT_SUMS = (
     "calls",
@@ -46,13 +66,22 @@ DECIMAL_SUMS = ("amount", "cost_usd", "cost_reported_usd", "cost_estimated_usd",
 SUMS = COUNT_SUMS + DECIMAL_SUMS
 
 
+def coarsest_grain(columns: Iterable[str]) -> str:
+    """The grain with the fewest rows that has all of these columns of AGENT_DIMENSIONS: whatever rows are told by."""
+    wanted = set(columns)
+    return [grain for grain, dimensions in GRAINS.items() if wanted.issubset(dimensions)][-1]
+
+
 class SummaryQuerySet(models.QuerySet["DailyCostSummary"]):
     """Reads of the summaries. A plain SUM over any of them equals the ledger, folded or not."""
 
     def at_grain(self, grain: str) -> Self:
-        """The rows of `grain` ("agent" or "project") and what is not folded yet."""
-        if grain not in (AGENT, PROJECT):
-            raise ValueError(f"grain: got {grain!r}, expected 'agent' or 'project'.")
+        """The rows of `grain` (one of GRAINS) and what is not folded yet.
+
+        All but "agent" lack dimensions: sum and filter by those that the grain has. `coarsest_grain` chooses it.
+        """
+        if grain not in GRAINS:
+            raise ValueError(f"grain: got {grain!r}, expected one of {', '.join(GRAINS)}.")
         return self.filter(grain__in=[grain, PENDING])
 
 
@@ -64,7 +93,7 @@ class SummaryManager(models.Manager["DailyCostSummary"]):
         return SummaryQuerySet(self.model, using=self._db).at_grain(AGENT)
 
     def at_grain(self, grain: str) -> SummaryQuerySet:
-        """The rows of `grain` ("agent" or "project") and what is not folded yet."""
+        """The rows of `grain` (one of GRAINS) and what is not folded yet."""
         return SummaryQuerySet(self.model, using=self._db).at_grain(grain)
 
 
@@ -77,18 +106,25 @@ def _decimal_sum() -> models.DecimalField[Any, Any]:
 
 
 class DailyCostSummary(models.Model):
-    """Sums of the ledger per day and dimension, at three grains: pending, agent, project.
+    """Sums of the ledger per day and dimension: pending, and folded at each of GRAINS.
 
     Its foreign keys have no constraint: the ledger rows that it adds up have, and checking twice is dear.
     """
 
-    grain = models.CharField(max_length=8, choices=[(g, g) for g in (PENDING, AGENT, PROJECT)])
+    grain = models.CharField(max_length=8, choices=[(g, g) for g in (PENDING, *GRAINS)])
     dimensions_hash = models.UUIDField(
         null=True, blank=True, editable=False, help_text=_("SHA-256 of the dimensions, 128 bits; NULL while pending.")
     )
     day = models.DateField(help_text=_("The organization's local date."))
     organization = models.ForeignKey(
-        Organization, on_delete=models.PROTECT, related_name="+", db_index=False, db_constraint=False
+        Organization,
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="+",
+        db_index=False,
+        db_constraint=False,
+        help_text=_("None at the site grain, which is of all organizations together."),
     )
     project = models.ForeignKey(
         Project, on_delete=models.PROTECT, null=True, blank=True, related_name="+", db_index=False, db_constraint=False
@@ -138,12 +174,20 @@ class DailyCostSummary(models.Model):
         constraints: ClassVar = [
             models.UniqueConstraint(
                 fields=["organization", "grain", "day", "dimensions_hash"],
-                condition=~Q(grain=PENDING),
+                condition=~Q(grain__in=[PENDING, SITE]),
                 name="costtrack_summary_unique",
             ),
+            models.UniqueConstraint(
+                fields=["day", "dimensions_hash"], condition=Q(grain=SITE), name="costtrack_summary_unique_site"
+            ),
             models.CheckConstraint(
-                condition=Q(grain=PENDING, dimensions_hash__isnull=True)
-                | Q(grain__in=[AGENT, PROJECT], dimensions_hash__isnull=False),
+                condition=Q(grain=PENDING, dimensions_hash__isnull=True, organization__isnull=False)
+                | Q(
+                    grain__in=[AGENT, PROJECT, MODEL, ORGANIZATION],
+                    dimensions_hash__isnull=False,
+                    organization__isnull=False,
+                )
+                | Q(grain=SITE, dimensions_hash__isnull=False, organization__isnull=True),
                 name="costtrack_summary_grain_known",
             ),
         ]

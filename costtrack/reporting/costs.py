@@ -1,11 +1,11 @@
 """Sums of the daily summaries: in total, by a dimension, day by day. They equal the ledger at every moment.
 
-The project grain has fewer rows; it answers whatever its dimensions suffice for.
+Each is read at the grain with the fewest rows that has what it is told by, and what the caller is limited to.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
@@ -16,7 +16,7 @@ from django.db.models.expressions import Combinable
 from costtrack.conf import settings
 from costtrack.domain.periods import DayRange
 from costtrack.models import Agent, DailyCostSummary, Organization, Project
-from costtrack.models.summaries import AGENT, PROJECT, PROJECT_DIMENSIONS, SummaryQuerySet
+from costtrack.models.summaries import SummaryQuerySet, coarsest_grain
 from costtrack.reporting.breakdown import Breakdown, read_breakdown
 from costtrack.reporting.figures import CostLine, Figures, read_figures, summary_sums
 from costtrack.reporting.shown_model import SHOWN_MODEL
@@ -34,6 +34,8 @@ DIMENSIONS = {
     "resource_type": "resource_type",
 }
 """What `costs_by` can sum by, and the column that it groups."""
+OF_PROJECTS = ("project", "endpoint", "provider", "model", "resource_type")
+"""What summaries are told by, unless it is said that less will do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,16 +49,23 @@ class DayFigures:
 def summaries_of(
     days: DayRange,
     *,
+    by: Iterable[str] = OF_PROJECTS,
     organizations: Collection[Organization] | None = None,
     owner: Project | Agent | None = None,
-    grain: str = PROJECT,
 ) -> SummaryQuerySet:
     """The summaries of those days; None means every organization, an empty collection none.
 
-    `owner` leaves those of one project or agent; of an agent they have the agent grain.
+    `by` names all of DIMENSIONS that the rows will be grouped and filtered by, besides the day: they have no other.
+    The fewer these are, the fewer the rows. `owner` leaves those of one project or agent.
     """
+    told_by = {"day", *by}
+    if organizations is not None:
+        told_by.add("organization")
+    if owner is not None:
+        told_by.add("agent" if isinstance(owner, Agent) else "project")
     manager = DailyCostSummary.objects.db_manager(settings.database)
-    rows = manager.at_grain(AGENT if isinstance(owner, Agent) else grain).filter(day__gte=days.start, day__lt=days.end)
+    rows = manager.at_grain(coarsest_grain(DIMENSIONS[name] for name in told_by))
+    rows = rows.filter(day__gte=days.start, day__lt=days.end)
     if owner is not None:
         rows = rows.filter(agent=owner) if isinstance(owner, Agent) else rows.filter(project=owner)
     return rows if organizations is None else rows.filter(organization__in=organizations)
@@ -64,7 +73,7 @@ def summaries_of(
 
 def totals(days: DayRange, *, organizations: Collection[Organization] | None = None) -> Figures:
     """What everything in those days adds up to (one query)."""
-    row = summaries_of(days, organizations=organizations).aggregate(**summary_sums())
+    row = summaries_of(days, by=(), organizations=organizations).aggregate(**summary_sums())
     return read_figures(row, using=settings.database)
 
 
@@ -75,7 +84,8 @@ def breakdown_of(
     owner: Project | Agent | None = None,
 ) -> Breakdown:
     """The totals of those days with their parts by model and by endpoint (one query)."""
-    rows = summaries_of(days, organizations=organizations, owner=owner).values("endpoint", shown_model=SHOWN_MODEL)
+    summaries = summaries_of(days, by=("endpoint", "model"), organizations=organizations, owner=owner)
+    rows = summaries.values("endpoint", shown_model=SHOWN_MODEL)
     return read_breakdown(rows.annotate(**summary_sums()).order_by(), using=settings.database)
 
 
@@ -96,9 +106,8 @@ def costs_by(
     if dimension not in DIMENSIONS:
         raise ValueError(f"dimension: got {dimension!r}, expected one of {', '.join(DIMENSIONS)}.")
     column = DIMENSIONS[dimension]
-    grain = PROJECT if column in PROJECT_DIMENSIONS else AGENT
     value: Combinable = SHOWN_MODEL if dimension == "model" else F(column)
-    summaries = summaries_of(days, organizations=organizations, owner=owner, grain=grain)
+    summaries = summaries_of(days, by=(dimension,), organizations=organizations, owner=owner)
     rows = summaries.values(value=value).annotate(**summary_sums())
     order = ("value",) if dimension == "day" else (F("sum_cost_usd").desc(nulls_last=True), "value")
     found = list(rows.order_by(*order)[:limit])
@@ -116,7 +125,7 @@ def trend(
     owner: Project | Agent | None = None,
 ) -> tuple[DayFigures, ...]:
     """Every day of the range in order, days without usage included (one query)."""
-    summaries = summaries_of(days, organizations=organizations, owner=owner)
+    summaries = summaries_of(days, by=(), organizations=organizations, owner=owner)
     rows = summaries.values("day").annotate(**summary_sums()).order_by()
     found = {row["day"]: read_figures(row, using=settings.database) for row in rows}
     return tuple(DayFigures(day, found.get(day, Figures())) for day in days.days())

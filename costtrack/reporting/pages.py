@@ -10,7 +10,7 @@ from typing import Any, NamedTuple, TypeVar
 
 import orjson
 from django.core.exceptions import ValidationError
-from django.db.models import BooleanField, F, Field, Func, Model, QuerySet, Value
+from django.db.models import BooleanField, F, Field, Func, Model, Q, QuerySet, Value
 
 from costtrack.reporting.parameters import InvalidParameter
 
@@ -80,18 +80,13 @@ def _stretch(
     if after is not None:
         rows = rows_after(rows, key, after)
     if last is not None:
-        rows = _beside(rows, key, ">=" if key.is_descending else "<=", last)
+        rows = _up_to(rows, key, last)
     found = list(rows.order_by(*key.ordering)[: size + 1])
     return (found[:size], key.of(found[size - 1])) if len(found) > size else (found, last)
 
 
 def rows_after(rows: QuerySet[Row], key: Key, place: Place) -> QuerySet[Row]:
-    """The rows that come after the one with these values of the key."""
-    return _beside(rows, key, "<" if key.is_descending else ">", place)
-
-
-def _beside(rows: QuerySet[Row], key: Key, sign: str, place: Place) -> QuerySet[Row]:
-    """The rows whose key compares so with a place.
+    """The rows that come after the one with these values of the key.
 
     As one comparison of rows, (a, b) < (x, y): the databases begin with it in the middle of an index, which they do not
     with a < x OR (a = x AND b < y).
@@ -101,12 +96,25 @@ def _beside(rows: QuerySet[Row], key: Key, sign: str, place: Place) -> QuerySet[
     compared = Func(
         *(Func(*side, template="(%(expressions)s)") for side in ([F(name) for name in key.fields], values)),
         template="%(expressions)s",
-        arg_joiner=f" {sign} ",
+        arg_joiner=" < " if key.is_descending else " > ",
         output_field=BooleanField(),
     )
     # The second says nothing more, but by it PostgreSQL leaves out partitions.
-    at_most_or_least = "lte" if sign.startswith("<") else "gte"
-    return rows.filter(compared, **{f"{key.fields[0]}__{at_most_or_least}": place[0]})
+    return rows.filter(compared, **{f"{key.fields[0]}__{'lte' if key.is_descending else 'gte'}": place[0]})
+
+
+def _up_to(rows: QuerySet[Row], key: Key, place: Place) -> QuerySet[Row]:
+    """The rows up to the one with these values of the key, and that one.
+
+    Not as one comparison of rows: where the first column has a bound already, PostgreSQL 18 then reads the index of
+    every organization from its beginning.
+    """
+    before = "gt" if key.is_descending else "lt"
+    is_before, is_same = Q(), Q()
+    for name, value in zip(key.fields, place, strict=True):
+        is_before |= is_same & Q(**{f"{name}__{before}": value})
+        is_same &= Q(**{name: value})
+    return rows.filter(is_before | is_same, **{f"{key.fields[0]}__{before}e": place[0]})
 
 
 def _cursor_of(values: Sequence[Any]) -> str:

@@ -14,8 +14,6 @@ from django.db.models import QuerySet
 from costtrack.conf import settings
 from costtrack.domain.periods import DayRange, day_range, month_range, week_range
 from costtrack.models import DailyCostSummary
-from costtrack.models.summaries import AGENT, PROJECT, PROJECT_DIMENSIONS
-from costtrack.reporting.costs import DIMENSIONS
 from costtrack.reporting.figures import ROUNDING, Figures, Sums, added, figures_of, rounded, sums_reader
 from costtrack.reporting.summary_figures import ALWAYS_SHOWN, sums_of
 from costtrack.reporting.summary_query import GROUPED_BY, SummedCell, summed_cells
@@ -140,7 +138,7 @@ class _Found:
 def cost_summary(question: SummaryQuestion, rows: QuerySet[DailyCostSummary]) -> Summary:
     """The summary of these rows, which are those of `question.span`, scoped and filtered (one query).
 
-    Their grain is `grain_of` all that they are grouped and filtered by. Days, and so weeks and months, are local ones
+    They are told by all that they are grouped and filtered by. Days, and so weeks and months, are local ones
     of each row's own organization.
     """
     names, parts = sums_of(question.figures), question.parts()
@@ -163,11 +161,6 @@ def cost_summary(question: SummaryQuestion, rows: QuerySet[DailyCostSummary]) ->
         groups=tuple(groups) if question.group_by else (),
         other=None if others is None else _group(others, len(parts), names),
     )
-
-
-def grain_of(dimensions: Iterable[str]) -> str:
-    """The grain with the fewest rows that has all of these dimensions."""
-    return PROJECT if all(DIMENSIONS[name] in PROJECT_DIMENSIONS for name in dimensions) else AGENT
 
 
 def period_before(days: DayRange) -> DayRange:

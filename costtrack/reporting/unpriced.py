@@ -42,8 +42,9 @@ class RateCoverage:
 
 def unpriced_usage(days: DayRange, *, organizations: Collection[Organization] | None = None) -> RateCoverage:
     """What of these days has no price; a correction that brought one counts (two queries)."""
-    rows = summaries_of(days, organizations=organizations)
-    whole = rows.aggregate(sum_calls=Sum("calls"), sum_unpriced=Sum("unpriced_calls"))
+    every_day = summaries_of(days, by=(), organizations=organizations)
+    whole = every_day.aggregate(sum_calls=Sum("calls"), sum_unpriced=Sum("unpriced_calls"))
+    rows = summaries_of(days, by=("provider", "model", "resource_type"), organizations=organizations)
     groups = (
         rows.order_by()
         .values("provider", "model", "resource_type")

@@ -87,6 +87,14 @@ def test_a_wrong_percent_changes_nothing(browser: Client, raised: tuple[Budget, 
 
 
 @pytest.mark.django_db
+def test_calls_are_raised_to_the_next_whole_one(browser: Client, acme: Organization) -> None:
+    budget = make_budget(acme, "10", metric="calls")
+    assert act(browser, (budget,), "12.5") == "1 raised."
+    budget.refresh_from_db()
+    assert budget.limit == 12  # 11.25
+
+
+@pytest.mark.django_db
 def test_a_third_of_a_nano_dollar_is_rounded_half_even(browser: Client, acme: Organization) -> None:
     budget = make_budget(acme, "0.000000000005")
     act(browser, (budget,), "10")

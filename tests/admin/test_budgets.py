@@ -77,6 +77,17 @@ def test_a_budget_is_made_by_its_one_writer_with_who(browser: Client, acme: Orga
     assert [str(threshold) for threshold in budget.thresholds.all()] == ["80 % spent"]
 
 
+def test_half_a_call_is_no_limit(browser: Client, acme: Organization) -> None:
+    said = "Give a whole number: of calls and tokens there is no part."
+    sent = form_of(browser, adding("budget"), **NEW | {"limit": "0.5", "metric": "calls"}, organization=str(acme.pk))
+    assert said in browser.post(adding("budget"), sent).content.decode()
+    assert not Budget.objects.exists()
+    budget = make_budget(acme, "5", metric="calls")
+    sent = form_of(browser, changing(budget), limit="5.5")
+    assert said in browser.post(changing(budget), sent).content.decode()
+    assert Budget.objects.get().limit == 5
+
+
 def test_a_change_is_made_by_its_one_writer_with_who(browser: Client, acme: Organization) -> None:
     budget = make_budget(acme, "10", name="October")
     sent = form_of(browser, changing(budget), limit="20", enforcement="soft")

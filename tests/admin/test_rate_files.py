@@ -127,6 +127,7 @@ def test_models_without_a_rate_are_listed_with_the_form_of_one(browser: Client, 
     answer = browser.get(missing)
     found = [(one["usage"].model, one["usage"].unpriced_calls) for one in answer.context["lines"]]
     assert found == [("gpt-9", 5), ("", 1)]
+    assert "Calls that told no usage are among them" in answer.content.decode()
     assert answer.context["lines"][1]["href"].startswith(f"{adding('rate')}?provider=pubmed&model=%2A&")
     form = browser.get(answer.context["lines"][0]["href"]).context["adminform"].form
     assert (form["provider"].value(), form["model"].value(), form["resource_type"].value()) == (

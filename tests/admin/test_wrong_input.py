@@ -9,7 +9,7 @@ import pytest
 from django.contrib.messages import get_messages
 from django.test import Client
 
-from costtrack.budgets.changes import change_budget
+from costtrack.budgets.changes import change_budget, delete_budget
 from costtrack.models import Budget, Organization
 from tests.admin.rows import adding, form_of, listing
 from tests.admin.scoped import staff
@@ -44,7 +44,7 @@ def test_one_that_somebody_has_deleted_meanwhile_is_said(
     budget = make_budget(acme, "10", name="gone")
 
     def deleted_first(budget: Budget, **changes: Any) -> Budget:
-        Budget.objects.all().delete()
+        delete_budget(budget)
         return change_budget(budget, **changes)
 
     monkeypatch.setattr("costtrack.admin.budgets.change_budget", deleted_first)

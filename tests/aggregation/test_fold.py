@@ -9,9 +9,11 @@ from django.core.management import CommandError, call_command
 from django.db.models import Sum
 
 from costtrack.aggregation import fold_pending, rebuild_summaries, verify_books
+from costtrack.aggregation.lock import exclusive_summaries
+from costtrack.aggregation.rebuild import resum_site
 from costtrack.metering.ledger import record_events
 from costtrack.models import DailyCostSummary
-from costtrack.models.summaries import SUMS
+from costtrack.models.summaries import GRAINS, SUMS, coarsest_grain
 from tests.factories import NOON, make_event, make_organization, make_rate, summed
 
 pytestmark = pytest.mark.django_db
@@ -48,13 +50,13 @@ def test_reports_are_the_same_before_between_and_after_folds() -> None:
     # 2 x 0.0045 + (1000 x 30 + 100 x 60 = 36000 per million) 0.036 + 0.25
     assert before["cost_usd"] == Decimal("0.295")
     assert before["calls"] == 5
-    assert sums("project") == before
+    assert all(sums(grain) == before for grain in GRAINS)
     assert fold_pending() == 5
-    assert sums() == sums("project") == before
+    assert all(sums(grain) == before for grain in GRAINS)
     book_some()
-    assert sums()["cost_usd"] == Decimal("0.59")
+    assert {sums(grain)["cost_usd"] for grain in GRAINS} == {Decimal("0.59")}
     fold_pending()
-    assert sums()["cost_usd"] == sums("project")["cost_usd"] == Decimal("0.59")
+    assert {sums(grain)["cost_usd"] for grain in GRAINS} == {Decimal("0.59")}
 
 
 def test_a_fold_adds_to_the_rows_that_are_there() -> None:
@@ -67,14 +69,78 @@ def test_a_fold_adds_to_the_rows_that_are_there() -> None:
     assert fold_pending() == 0
 
 
-def test_the_project_grain_is_coarser_than_the_agent_grain() -> None:
+def test_each_grain_has_a_row_for_what_it_tells_apart() -> None:
     book_some()
+    make_organization("globex")
+    # Of acme's test-model, by a project and an endpoint of its own, and by no project.
+    record_events(
+        [
+            make_event(attribution={"project": "q", "endpoint": "e3"}),
+            make_event(attribution={"organization": "globex", "project": "p", "endpoint": "e1"}),
+        ]
+    )
     fold_pending()
-    counts = {
-        grain: DailyCostSummary.all_grains.filter(grain=grain).count() for grain in ("pending", "agent", "project")
-    }
-    # Agents a and b of endpoint e1 are one row of the project grain.
-    assert counts == {"pending": 0, "agent": 5, "project": 4}
+    counts = {grain: DailyCostSummary.all_grains.filter(grain=grain).count() for grain in ("pending", *GRAINS)}
+    # Agents a and b of endpoint e1 are one row of the project grain; p's and q's calls of test-model one of the model
+    # grain; all models of acme's 20th one of the organization grain, beside its 19th and globex; test-model of acme and
+    # of globex one of the site grain: on the 20th test-model, dear-model, unknown, and on the 19th test-model.
+    assert counts == {"pending": 0, "agent": 7, "project": 6, "model": 5, "org": 3, "site": 4}
+    site = DailyCostSummary.all_grains.get(grain="site", day=NOON.date(), model="test-model")
+    assert (site.organization, site.project, site.agent, site.endpoint) == (None, None, None, "")
+    assert (site.calls, site.cost_usd) == (4, Decimal("0.018"))  # 4 x 0.0045
+
+
+def test_a_day_is_at_every_grain_what_the_ledger_says_by_hand() -> None:
+    make_organization("globex")
+    record_events(
+        [
+            make_event(attribution={"project": "p", "endpoint": "e1"}),
+            make_event(attribution={"project": "q", "endpoint": "e2"}, model="dear-model"),
+            make_event(attribution={"organization": "globex"}, model="dear-model"),
+        ]
+    )
+    fold_pending()
+    record_events([make_event(attribution={"project": "p", "endpoint": "e1"})])
+    fold_pending()
+    rows = DailyCostSummary.all_grains.exclude(grain__in=["agent", "project"])
+    found = rows.values_list("grain", "organization__slug", "model", "calls", "cost_usd")
+    # test-model costs 0.0045 a call, dear-model (1000 x 30 + 100 x 60) / 1,000,000 = 0.036
+    assert sorted(found, key=str) == [
+        ("model", "acme", "dear-model", 1, Decimal("0.036")),
+        ("model", "acme", "test-model", 2, Decimal("0.009")),
+        ("model", "globex", "dear-model", 1, Decimal("0.036")),
+        ("org", "acme", "", 3, Decimal("0.045")),
+        ("org", "globex", "", 1, Decimal("0.036")),
+        ("site", None, "dear-model", 2, Decimal("0.072")),
+        ("site", None, "test-model", 2, Decimal("0.009")),
+    ]
+    assert verify_books() == []
+
+
+@pytest.mark.parametrize(
+    ("columns", "grain"),
+    [
+        ([], "site"),
+        (["day", "provider", "model", "resource_type"], "site"),
+        (["organization_id"], "org"),
+        (["organization_id", "provider", "resource_type"], "org"),
+        (["organization_id", "model"], "model"),
+        (["endpoint"], "project"),
+        (["project_id"], "project"),
+        (["project_id", "model"], "project"),
+        (["organization_id", "agent_id"], "agent"),
+        (["sprint"], "agent"),
+        (["workflow", "provider"], "agent"),
+    ],
+)
+def test_the_coarsest_grain_is_the_one_with_the_fewest_rows_that_has_all(columns: list[str], grain: str) -> None:
+    assert coarsest_grain(columns) == grain
+
+
+def test_every_grain_with_a_model_has_what_is_shown_in_its_place() -> None:
+    with_model = [set(dimensions) for dimensions in GRAINS.values() if "model" in dimensions]
+    assert len(with_model) == 4
+    assert all({"provider", "resource_type"} <= dimensions for dimensions in with_model)
 
 
 def test_a_plain_sum_by_a_host_is_right() -> None:
@@ -93,11 +159,11 @@ def test_dimensions_that_would_read_the_same_side_by_side_stay_apart() -> None:
     assert verify_books() == []
 
 
-def test_verify_finds_what_was_tampered_with_in_either_grain() -> None:
+def test_verify_finds_what_was_tampered_with_in_any_grain() -> None:
     book_some()
     fold_pending()
     assert verify_books() == []
-    for grain in ("agent", "project"):
+    for grain in GRAINS:
         row = DailyCostSummary.all_grains.filter(grain=grain).order_by("id").first()
         assert row
         DailyCostSummary.all_grains.filter(id=row.id).update(cost_usd=row.cost_usd + Decimal("0.000000001"))
@@ -117,7 +183,7 @@ def test_verify_finds_a_lost_and_an_invented_row() -> None:
     rebuild_summaries(start=date(2026, 11, 1), end=date(2026, 12, 1))
     organization_id = DailyCostSummary.objects.values_list("organization_id", flat=True)[0]
     DailyCostSummary.all_grains.create(organization_id=organization_id, grain="pending", day=NOON.date(), calls=1)
-    assert {difference.grain for difference in verify_books()} == {"agent", "project"}
+    assert {difference.grain for difference in verify_books()} == set(GRAINS)
 
 
 def test_a_rebuild_restores_the_days_asked_for_and_no_other() -> None:
@@ -128,8 +194,27 @@ def test_a_rebuild_restores_the_days_asked_for_and_no_other() -> None:
     rebuild_summaries(start=NOON.date(), end=NOON.date() + timedelta(days=1))
     assert {difference.day for difference in verify_books()} == {date(2026, 11, 19)}
     rebuild_summaries(start=date(2026, 11, 19), end=date(2026, 11, 20))
-    assert sums() == sums("project") == right
+    assert all(sums(grain) == right for grain in GRAINS)
     assert verify_books() == []
+
+
+def test_the_site_is_summed_again_where_an_organization_goes() -> None:
+    make_organization("globex")
+    book_some()
+    early = NOON - timedelta(days=3)
+    record_events([make_event(attribution={"organization": "globex"}, occurred_at=at) for at in (NOON, early)])
+    fold_pending()
+    DailyCostSummary.all_grains.filter(organization__slug="globex").delete()
+    site = DailyCostSummary.all_grains.filter(grain="site")
+    with exclusive_summaries(using="default"):
+        resum_site(start=NOON.date(), end=NOON.date() + timedelta(days=1), using="default")
+    # Of the day that was summed again acme's are left; the one before it is as it was.
+    assert site.get(day=NOON.date(), model="test-model").calls == 2
+    assert site.get(day=early.date()).calls == 1
+    with exclusive_summaries(using="default"):
+        resum_site(start=early.date(), end=NOON.date(), using="default")
+    assert not site.filter(day=early.date()).exists()
+    assert site.get(day=NOON.date() - timedelta(days=1)).cost_usd == Decimal("0.25")
 
 
 def test_a_rebuild_takes_in_what_is_pending() -> None:
@@ -182,5 +267,5 @@ def test_the_command_explains_bad_days(arguments: list[str], problem: str) -> No
 
 
 def test_an_unknown_grain_is_an_error() -> None:
-    with pytest.raises(ValueError, match="expected 'agent' or 'project'"):
+    with pytest.raises(ValueError, match="expected one of agent, project, model, org, site"):
         DailyCostSummary.objects.at_grain("month")

@@ -12,6 +12,7 @@ import pytest
 import time_machine
 from django.core import mail
 from django.core.mail.backends.smtp import EmailBackend
+from django.db.models import QuerySet
 
 from costtrack.alerts.channels.email import send_email
 from costtrack.alerts.channels.handlers import alert_handler
@@ -220,7 +221,7 @@ def test_what_is_deleted_meanwhile_is_not_sent_and_hurts_nobody(budget: Budget) 
 
 
 def test_a_mail_s_header_is_one_line_whatever_the_names_are(budget: Budget) -> None:
-    Budget.objects.update(name="A day\r\nBcc: all@example.org\u2028x")
+    QuerySet(Budget).update(name="A day\r\nBcc: all@example.org\u2028x")
     channel(budget.organization, "all")
     cross()
     deliver_alerts()

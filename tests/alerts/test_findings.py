@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import time_machine
 
-from costtrack.aggregation import verify_books
+from costtrack.aggregation import fold_pending, verify_books
 from costtrack.alerts.findings.all import raise_all_findings
 from costtrack.alerts.findings.anomalies import usual_cost
 from costtrack.alerts.findings.books import raise_books_alert
@@ -131,3 +131,15 @@ def test_books_that_differ_are_told_once_per_organization_and_day(acme: Organiza
     ]
     assert raise_books_alert(verify_books()) == []
     assert BudgetAlert.objects.count() == 2
+
+
+def test_books_that_differ_only_in_the_sums_of_all_organizations_are_told_about_the_site(acme: Organization) -> None:
+    make_rate()
+    record_events([make_event(), make_event(occurred_at=NOON - timedelta(days=1))])
+    fold_pending()
+    DailyCostSummary.all_grains.filter(grain="site").update(calls=7)
+    DailyCostSummary.all_grains.filter(grain="org", day=NOON.date()).update(calls=7)
+    found = raise_books_alert(verify_books())
+    assert sorted((str(one.organization), one.key) for one in found) == [("None", "2026-11-19"), ("acme", "2026-11-20")]
+    assert found[0].figures["ledger_minus_summary"] == {"calls": "-6"}
+    assert raise_books_alert(verify_books()) == []

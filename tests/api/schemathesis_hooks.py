@@ -29,6 +29,7 @@ REFUSED_FOR = {
     "a part is no larger than its whole": r"\w+: got .*, expected at most \d+ \(\w+, which includes",
     "the amount of tokens is their number": r"amount: got .*, expected \d+ \(input plus output tokens\)",
     "other resources have an amount": r"amount.*, expected a number: how many",
+    "an event says what was used": r"event: got 'nothing that was used', expected at least one of",
     "usage is neither old nor of the future": r"occurred_at: got .*, expected (a time at most|a year from)",
     "a number is of ordinary size": r"\w+: got .*, expected a number of ordinary size",
     "a model has a rate": r"target_model: got .*, expected the id of a model that has a rate",

@@ -147,6 +147,11 @@ def test_in_14_what_is_no_object_is_a_400(client: Client, budget: Budget) -> Non
     assert BudgetChange.objects.count() == 1
 
 
+def test_a_limit_of_calls_is_whole(client: Client, budget: Budget) -> None:
+    problem = refused(client, json.dumps({**GOOD, "metric": "calls", "limit": "0.5"}))
+    assert problem["errors"] == {"limit": ["Give a whole number: of calls and tokens there is no part."]}
+
+
 @pytest.mark.parametrize("name", sorted(NEW.keys() - {"limit"}))
 def test_in_20_a_value_of_the_wrong_kind_is_a_400_that_names_its_field(client: Client, name: str) -> None:
     values: list[Any] = ["\x00", "a\x00b", "x" * 5000, [], {}, ["x"], {"x": 1}, 1.5, 1e300]

@@ -136,8 +136,6 @@ def test_the_list_has_the_budgets_of_ones_organizations_oldest_first(acme: Organ
         ("name=chats", {"chats"}),
         ("project=website", {"site", "agent"}),
         ("agent=writer", {"agent"}),
-        ("project=theirs", set()),
-        ("project=unheard-of", set()),
         ("model=gpt-4o", {"chats"}),
         ("provider=openai", {"chats"}),
         ("endpoint=chat", {"chats"}),

@@ -82,6 +82,15 @@ def test_a_call_is_held_for_and_settled_by_what_it_used(acme: Organization, budg
     assert (row.provider, row.model, row.occurred_at) == ("openai", "test-model", Hold.objects.get().admitted_at)
 
 
+def test_a_call_of_which_nothing_more_is_told_was_made_all_the_same(acme: Organization) -> None:
+    budget = make_budget(acme, "1", metric="calls")
+    client = robot(acme)
+    held = post(client, "reserve", {"thread_id": "t1"}, status=201)
+    settled = post(client, f"holds/{held['id']}/settle", {})
+    assert (settled["state"], settled["cost_usd"], settled["cost_source"]) == ("settled", None, "unpriced")
+    assert figures(budget) == (1, 0)
+
+
 def test_a_refusal_is_a_402_with_the_budget_s_figures_and_holds_nothing(acme: Organization, budget: Budget) -> None:
     client = robot(acme)
     reserved(client)

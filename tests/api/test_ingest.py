@@ -350,6 +350,7 @@ def test_az_03_what_only_the_server_says_is_no_field(acme: Organization, field: 
     ("field", "hint"),
     [
         ("prompt_tokens", "Did you mean input_tokens?"),
+        ("total_tokens", "A total has no price: give input_tokens and output_tokens."),
         ("cost", "Did you mean cost_usd?"),
         ("user_id", "Did you mean user?"),
         ("inputtokens", "Did you mean input_tokens?"),

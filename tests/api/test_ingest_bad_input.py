@@ -388,9 +388,57 @@ def test_what_is_no_event_in_a_list_is_rejected_by_its_index(client: Client, one
     assert answer["results"][1]["reason"].startswith("event")
 
 
-def test_an_event_that_says_nothing_of_what_was_used_is_kept_as_unpriced(client: Client) -> None:
-    (result,) = post(client, "{}").json()["results"]
-    assert (result["status"], result["cost_source"]) == ("accepted", "unpriced")
+NOTHING_USED = (
+    "event: got 'nothing that was used', expected at least one of model, provider, a count of tokens, amount, "
+    "cost_usd, resource_type and error."
+)
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        {},
+        {"model": " ", "provider": ""},
+        {"endpoint": "chat", "thread_id": "t1", "latency_ms": 250, "metadata": {"k": 1}},
+        {"resource_type": "llm_tokens", "success": True, "idempotency_key": "k", "amount": 0},
+    ],
+)
+def test_an_event_that_says_nothing_of_what_was_used_is_rejected_and_the_others_land(
+    client: Client, event: dict[str, Any]
+) -> None:
+    alone = post(client, json.dumps([event]))
+    assert alone.status_code == 400
+    assert alone.json()["detail"] == f"Nothing was booked. Of the first of 1: {NOTHING_USED}"
+    together = post(client, json.dumps([event, GOOD, event]))
+    assert together.status_code == 202
+    assert [one["status"] for one in together.json()["results"]] == ["rejected", "accepted", "rejected"]
+    assert [one["reason"] for one in together.json()["results"]] == [NOTHING_USED, None, NOTHING_USED]
+    assert ResourceUsage.objects.count() == 1
+
+
+def test_an_empty_cloud_event_is_rejected(client: Client) -> None:
+    event = {"specversion": "1.0", "id": "1", "source": "/meter", "type": "usage", "data": {}}
+    answer = post(client, json.dumps(event), content_type="application/cloudevents+json")
+    assert (answer.status_code, answer.json()["results"][0]["reason"]) == (400, NOTHING_USED)
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        {"model": "test-model"},
+        {"provider": "openai"},
+        {"gateway": "openrouter"},
+        {"input_tokens": 0, "output_tokens": 0},
+        {"amount": 7},
+        {"cost_usd": "0.5"},
+        {"resource_type": "api_call"},
+        {"saving_usd": "0.5"},
+        {"success": False},
+        {"error": "Timeout"},
+    ],
+)
+def test_an_event_that_says_one_thing_is_kept(client: Client, event: dict[str, Any]) -> None:
+    assert post(client, json.dumps(event)).json()["accepted"] == 1
 
 
 @pytest.mark.parametrize(

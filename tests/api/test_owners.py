@@ -83,7 +83,7 @@ def test_they_are_those_of_one_s_organizations_oldest_first(acme: Organization) 
         ("agents?agent=writer&project=shop", ["shop/writer"]),
         ("agents?name=Idle", ["website/idle"]),
         ("agents?is_active=false", ["website/idle"]),
-        ("agents?project=theirs", []),
+        ("agents?agent=reader", []),
     ],
 )
 def test_the_lists_are_filtered(acme: Organization, query: str, expected: list[str]) -> None:
@@ -91,6 +91,20 @@ def test_the_lists_are_filtered(acme: Organization, query: str, expected: list[s
     add(acme, "shop", "writer", name="Shop", is_active=False)
     add(make_organization("globex"), "theirs", "writer")
     assert slugs(person(roles={acme: "viewer"}), query) == expected
+
+
+@pytest.mark.parametrize("path", ["agents", "usage", "usage?format=csv", "budgets", "budgets/status", "plans", "runs"])
+def test_a_list_of_what_a_project_has_is_a_404_where_there_is_no_such_project(acme: Organization, path: str) -> None:
+    add(acme, "website", "writer")
+    add(make_organization("globex"), "theirs", "writer")
+    client = person(roles={acme: "viewer"})
+    url = f"{ROOT}{path}{'&' if '?' in path else '?'}project="
+    assert client.get(url + "website").status_code == 200
+    theirs, unknown = client.get(url + "theirs"), client.get(url + "nobody")
+    assert (theirs.status_code, unknown.status_code) == (404, 404)
+    expected = "project: got 'nobody', expected the slug of a project that exists. GET projects lists them."
+    assert unknown.json()["detail"] == expected
+    assert theirs.content.replace(b"theirs", b"nobody") == unknown.content
 
 
 @pytest.mark.parametrize("path", ["projects", "agents"])

@@ -3,7 +3,8 @@ from __future__ import annotations
 import pytest
 from django.test import Client
 
-from costtrack.models import Budget, Organization, Project
+from costtrack.budgets.changes import create_budget
+from costtrack.models import Organization, Project
 from tests.api.callers import person, robot
 from tests.reporting.booked import book, organization
 
@@ -42,7 +43,7 @@ def test_a_report_is_json_for_those_who_ask(
 
 
 def test_json_has_all_sections_as_data_for_those_who_ask(superuser: Client, acme: Organization) -> None:
-    Budget.objects.create(organization=acme, name="a day", limit=1, period="day", enforcement="hard")
+    create_budget(organization=acme, name="a day", limit=1, period="day", enforcement="hard")
     book(acme, "0.25", input_tokens=3)
     book(acme, None, model="mystery")
     question = {"target_date": "2023-11-16", "organization": "acme", "data": "true", "format": "json"}
@@ -123,9 +124,7 @@ def test_whoever_asks_for_no_format_gets_markdown(superuser: Client) -> None:
 def test_a_report_ends_with_budgets_alerts_plans_and_the_forecast_of_the_caller_s_own(acme: Organization) -> None:
     other = organization("globex")
     for owner in (acme, other):
-        Budget.objects.create(
-            organization=owner, name=f"{owner.slug} budget", limit=1, period="day", enforcement="hard"
-        )
+        create_budget(organization=owner, name=f"{owner.slug} budget", limit=1, period="day", enforcement="hard")
     mary = person("mary", roles={acme: "viewer"})
     text = mary.get("/api/costs/report/monthly").content.decode()
     headings = [line for line in text.splitlines() if line.startswith("## ")]

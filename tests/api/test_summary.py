@@ -192,6 +192,6 @@ def test_a_summary_takes_five_queries_however_much_there_is(superuser: Client, d
     # The session, the user, the organization, its zones, the sums.
     with django_assert_num_queries(5):
         superuser.get(ROOT + "summary", {"organization": "acme"})
-    with django_assert_num_queries(5):
+    with django_assert_num_queries(6):  # and whether there is such a project
         answer = superuser.get(ROOT + "summary", {**question, **more}).json()
     assert answer["total"]["cost"] == "20"

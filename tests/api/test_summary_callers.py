@@ -34,9 +34,15 @@ def test_a_key_reads_its_project_or_agent_only() -> None:
     for question in ({}, {"group_by": "agent"}, {"group_by": "model", "granularity": "week"}, {"project": "web"}):
         assert ask(of_project, **question)["total"]["cost"] == "11"  # 1 + 2 + 8
         assert ask(of_agent, **question)["total"]["cost"] == "1"
-    for question in ({"project": "ops"}, {"agent": "acme/ops/bot"}, {"model": "of-ops-bot"}, {"project": "(none)"}):
+    for question in ({"model": "of-ops-bot"}, {"project": "(none)"}):
         assert ask(of_project, **question)["total"]["cost"] == "0"
         assert ask(of_agent, **question)["total"]["cost"] == "0"
+    for name, value in (("project", "ops"), ("agent", "acme/ops/bot"), ("agent", "acme/ops/unheard-of")):
+        for client in (of_project, of_agent):
+            answer = client.get(ROOT + "summary", {**NOVEMBER, name: value})
+            assert (answer.status_code, answer.json()["detail"].partition(",")[0]) == (404, f"{name}: got '{value}'")
+    critic_s = [client.get(ROOT + "summary", {"agent": "critic"}).status_code for client in (of_project, of_agent)]
+    assert critic_s == [200, 404]
     assert costs(ask(of_agent, group_by="project"), "project") == [("acme/web", "1")]
     assert [name for name, _ in costs(ask(of_project, group_by="agent"), "agent")] == [
         "(none)",
@@ -70,7 +76,10 @@ def test_az_02_no_summary_changes_with_the_data_of_another_organization() -> Non
         book(globex, "64", agent=one, project=one.project, model="theirs", sprint="s1", workflow="w", provider="p")
         book(globex, None, agent=one, project=one.project)
     assert answers() == before
-    foreign = client.get(ROOT + "summary", {**NOVEMBER, "project": "theirs"}).json()
-    unknown = client.get(ROOT + "summary", {**NOVEMBER, "project": "unheard-of"}).json()
-    assert foreign == unknown
     assert theirs.slug == "theirs"
+    for name, path in (("project", "{}"), ("project", "globex/{}"), ("agent", "{}"), ("agent", "globex/{}/{}")):
+        foreign, unknown = (
+            client.get(ROOT + "summary", {**NOVEMBER, name: path.format(slug, slug)}) for slug in ("theirs", "nobody")
+        )
+        assert (foreign.status_code, unknown.status_code) == (404, 404)
+        assert foreign.content.replace(b"theirs", b"nobody") == unknown.content

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import itertools
+from datetime import date, timedelta
 
 import pytest
 from axe_playwright_python.base import AXE_FILE_PATH
-from playwright.sync_api import expect
+from playwright.sync_api import FilePayload, expect
 
 from tests.browser.conftest import Watched
 
@@ -20,7 +21,11 @@ DASHBOARD = (
     "/costs/usage/",
     "/costs/resources/",
     "/costs/plans/",
+    "/costs/usage/?environment=production&period=30d",
     "/costs/rates/",
+    "/costs/rates/?models=all&dates=all&model=gpt-4o",
+    "/costs/reconcile/",
+    "/costs/reconcile/?organization=demo-biotech",
     "/costs/recommendations/",
     "/costs/recommendations/?organization=demo-biotech",
     "/costs/mine/",
@@ -65,6 +70,39 @@ def test_savings_are_looked_for_and_a_channel_is_tried_at_the_push_of_a_button(w
     page.get_by_role("button", name="Send a test").first.click()
     expect(page.locator("#ct-tested")).to_contain_text("test")
     assert faults_of(watched) == []
+
+
+INVOICE = "date,model,cost_usd\n{day},claude-sonnet-4-5,1.00\n{day},gpt-5,2.50\n"
+
+
+@pytest.mark.parametrize("watched", LOOKS[::3], indirect=True, ids=lambda look: f"{look['width']}-{look['scheme']}")
+def test_an_invoice_is_sent_and_compared_or_says_what_is_wrong_with_it(watched: Watched) -> None:
+    page = watched.open("/costs/reconcile/?organization=demo-biotech")
+
+    def send(text: str) -> None:
+        page.get_by_label("Provider").fill("anthropic")
+        file = FilePayload(name="invoice.csv", mimeType="text/csv", buffer=text.encode())
+        page.get_by_label("Invoice, as CSV").set_input_files(file)
+        page.get_by_role("button", name="Compare").click()
+
+    send(INVOICE.format(day=f"{date.today() - timedelta(days=1)}"))
+    expect(page.locator("#ct-invoiced")).to_have_text("$3.50")
+    expect(page.locator("#ct-lines")).to_contain_text("only invoiced")
+    assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+    assert faults_of(watched) == []
+    send(INVOICE.format(day="yesterday"))
+    expect(page.get_by_role("alert")).to_contain_text("date: got 'yesterday'")
+    assert faults_of(watched) == []
+    watched.faults[:] = [one for one in watched.faults if "400 (Bad Request)" not in one]  # a browser tells of any
+
+
+def test_the_rates_of_a_date_are_looked_at_by_keyboard(watched: Watched) -> None:
+    page = watched.open("/costs/rates/?organization=demo-biotech")
+    expect(page.locator("#ct-rates")).to_contain_text("claude-sonnet-4-5")
+    page.get_by_label("Model contains").fill("a100")
+    page.keyboard.press("Enter")
+    page.wait_for_url("**model=a100**")
+    expect(page.locator("#ct-rates tbody tr")).to_have_count(1)
 
 
 def test_the_pages_of_the_admin_s_ledger_lead_down_and_up(watched: Watched) -> None:

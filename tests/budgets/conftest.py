@@ -6,11 +6,15 @@ from collections.abc import Iterator
 
 import pytest
 import time_machine
+from django.db import connection
 
 from costtrack.budgets.backends.redis_connections import forget_redis
 from costtrack.models import Organization
 from tests.budgets.redis_scene import OwnRedis
 from tests.factories import NOON, make_organization, make_rate
+
+collect_ignore = [] if connection.vendor == "postgresql" else ["test_asked_directly.py"]
+"""The latter are about PostgreSQL's libpq."""
 
 
 @pytest.fixture(autouse=True)

@@ -55,7 +55,7 @@ class Budgets(RuleBasedStateMachine):
             "thread": make_budget(self.acme, "0.2", per="thread", period="total"),
         }
         make_budget(self.acme, "0.1", enforcement="soft", model="test-model", period="month")
-        make_budget(self.acme, "0.1", enforcement="shadow", metric="tokens", period="hour")
+        make_budget(self.acme, "1", enforcement="shadow", metric="tokens", period="hour")
         self.usages: dict[int, tuple[str, Decimal]] = {}
         self.holds: dict[UUID, tuple[str, Decimal]] = {}
 

@@ -50,6 +50,7 @@ LISTS = {
     "resources": "resources/",
     "plans": "plans/",
     "rates": "rates/",
+    "reconcile": "reconcile/",
     "recommendations": "recommendations/",
     "mine": "mine/",
 }

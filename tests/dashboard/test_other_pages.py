@@ -11,10 +11,11 @@ from django.test import Client
 from costtrack.access.keys import create_key
 from costtrack.aggregation import fold_pending
 from costtrack.dashboard import health
-from costtrack.models import JobRun, Organization
+from costtrack.models import AgentKey, JobRun, Organization
+from tests.budgets.asked import make_budget
 from tests.dashboard.everything import world
 from tests.dashboard.reading import opened, tile
-from tests.reporting.booked import agent, book
+from tests.reporting.booked import agent, book, organization
 
 pytestmark = pytest.mark.django_db
 
@@ -76,6 +77,30 @@ def test_one_s_own_keys_lead_to_what_they_may_use(viewer: Client, acme: Organiza
     ]
     hrefs = [link.attributes["href"] for link in table.all("a")]
     assert hrefs == [f"/costs/agents/{bot.pk}/", "/costs/?organization=acme"]
+
+
+def test_what_is_left_is_told_of_the_budgets_that_one_s_usage_and_keys_count_in(
+    viewer: Client, acme: Organization
+) -> None:
+    assert "No budget with a limit counts your usage." in opened(viewer, "mine/").text
+    vera = get_user_model().objects.get(username="vera")
+    bot, other = agent(acme, "web/bot"), agent(acme, "lab/rat")
+    for name, owner in (("own", bot), ("old", other)):
+        create_key(
+            organization=acme, name=name, can_ingest=True, can_read=False, now=NOON, created_by=vera, agent=owner
+        )
+    AgentKey.objects.filter(name="old").update(revoked_at=NOON)
+    book(acme, "6", agent=bot, project=bot.project)
+    make_budget(acme, "100", name="all", period="month")
+    make_budget(acme, "50", name="web", period="month", project=bot.project)
+    make_budget(acme, "8", name="bot", period="month", project=bot.project, agent=bot)
+    make_budget(acme, "8", name="lab", period="month", project=other.project)
+    make_budget(acme, "8", name="threads", period="month", per="thread")
+    make_budget(acme, None, name="unlimited", period="month")
+    make_budget(organization("globex"), "1", name="globex", period="month")
+    cards = opened(viewer, "mine/").by_id("ct-left").all("li", class_="ct-budget")
+    assert [card.one("h3").text for card in cards] == ["bot", "web", "all"]
+    assert "Left $2.00" in cards[0].text
 
 
 def test_health_tells_what_is_wrong_and_what_to_do(superuser: Client, acme: Organization) -> None:

@@ -9,9 +9,12 @@ from typing import Any
 import pytest
 from django.test import Client
 
-from costtrack.dashboard.resource_words import unit_cost_text, used_text
-from costtrack.models import Agent, Organization, ResourceUsage
+import costtrack
+from costtrack.dashboard.resource_words import reserved_line, unit_cost_text, used_text
+from costtrack.models import Agent, Organization, Rate, ResourceUsage
+from costtrack.pricing.ratebook import forget_rates
 from costtrack.reporting.figures import Figures
+from costtrack.reporting.reserved_use import ReservedUse
 from tests.budgets.asked import hold, make_budget
 from tests.dashboard.reading import opened
 from tests.reporting.booked import book
@@ -46,9 +49,9 @@ def test_each_resource_is_told_in_its_unit_with_what_one_costs(viewer: Client, b
         ["pubmed api_call", "2 calls", "$0.15 a call", "$0.30"],
         ["maps api_call 1 unpriced 1 failed", "1 call", DASH, "unpriced"],
     ]
-    [gpu, _] = page.by_id("ct-agents").rows
+    [gpu, _] = page.by_id("ct-owners").rows
     assert gpu == ["web/bot gpu_seconds", "3 hours", "$7.50"]
-    assert page.by_id("ct-agents").all("a")[0].attributes["href"] == f"/costs/agents/{bot.pk}/?period=mtd"
+    assert page.by_id("ct-owners").all("a")[0].attributes["href"] == f"/costs/agents/{bot.pk}/?period=mtd"
     href = page.by_id("ct-types").all("a")[0].attributes["href"]
     assert href == "/costs/usage/?organization=acme&resource_type=gpu_seconds&period=mtd"
     assert len(opened(viewer, href.removeprefix("/costs/")).by_id("ct-usage").rows) == 2
@@ -64,6 +67,24 @@ def test_jobs_are_listed_with_the_dearest_first(viewer: Client, bot: Agent) -> N
         ["42 job", "gpu_seconds", "2.4 hours", "$6.00", "2", "16 Nov 2023, 09:45"],
         ["41 job", "gpu_seconds", "0.4 hours", "$1.00", "1", "16 Nov 2023, 12:00"],
     ]
+
+
+def test_what_was_reserved_and_not_used_is_told_with_its_cost(viewer: Client, acme: Organization) -> None:
+    Rate.objects.create(model="a100", resource_type="gpu_seconds", unit_price_usd=Decimal("0.0005"))
+    forget_rates()
+    make_budget(acme, "1000000", metric="amount", resource_type="gpu_seconds")
+    job = {"organization": "acme", "resource_type": "gpu_seconds", "model": "a100"}
+    costtrack.record_usage(amount=60, **{**job, "model": "h100"})
+    assert "Nothing was used that had been reserved." in opened(viewer, "resources/").text
+    with costtrack.reserve("fold", amount=7200, **job) as reservation:
+        reservation.settle(amount=5400)
+    costtrack.flush()
+    # 1800 of 7200 seconds, at 0.0005
+    assert opened(viewer, "resources/").by_id("ct-reserved").rows == [
+        ["a100 gpu_seconds", "1", "2 hours", "1.5 hours", "75.0 %", "0.5 hours", "$0.90"]
+    ]
+    unknown = ReservedUse(resource_type="gpu_seconds", model="a100", held=Decimal(9), idle=Decimal(9), without_price=1)
+    assert reserved_line(unknown)["cost"] == DASH
 
 
 def test_what_is_held_is_listed_for_those_who_may_see_it(viewer: Client, superuser: Client, acme: Organization) -> None:

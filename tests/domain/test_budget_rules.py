@@ -15,6 +15,7 @@ from costtrack.domain.budget_rules import (
     Enforcement,
     Per,
     Quantities,
+    raised_limit,
 )
 
 
@@ -99,6 +100,24 @@ def test_a_budget_of_a_model_is_about_all_its_versions(used: str) -> None:
 @pytest.mark.parametrize("used", ["gpt-4", "gpt-4o-mini", "gpt-4o-mini-2024-07-18", "gpt-4ox", ""])
 def test_a_budget_of_a_model_is_not_about_its_siblings(used: str) -> None:
     assert not rule(model="gpt-4o").matches(facts(model=used))
+
+
+@pytest.mark.parametrize(
+    ("limit", "percent", "metric", "raised"),
+    [
+        ("10", "12.5", "cost_usd", "11.25"),
+        ("10", "12.5", "calls", "12"),
+        ("10", "10", "tokens", "11"),
+        ("100000", "0.01", "tokens", "100010"),
+        ("1", "0.01", "calls", "2"),
+        ("2.5", "10", "amount", "2.75"),
+        ("0", "50", "calls", "0"),
+    ],
+)
+def test_a_limit_is_raised_by_percent_and_of_calls_to_a_whole_one(
+    limit: str, percent: str, metric: str, raised: str
+) -> None:
+    assert raised_limit(Decimal(limit), Decimal(percent), metric=BudgetMetric(metric)) == Decimal(raised)
 
 
 def test_a_budget_of_one_version_is_not_about_the_others() -> None:

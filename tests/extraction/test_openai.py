@@ -105,10 +105,29 @@ def test_an_embedding_service_that_only_tells_a_total_is_read_as_input() -> None
     assert (found.tokens, found.is_adjusted, found.problems) == (TokenUsage(input_tokens=10), False, ())
 
 
-def test_a_chat_that_only_tells_a_total_is_adjusted() -> None:
-    found = extract({"model": "m", "choices": [{"finish_reason": "stop"}], "usage": {"total_tokens": 10}})
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"results": [{"index": 0, "relevance_score": 0.5}]},
+        {"embeddings": [[0.5]]},
+        {"output": {"embeddings": [{"embedding": [0.5]}]}, "request_id": "r"},
+        {"output": {"results": []}},
+    ],
+)
+def test_so_is_one_that_has_its_vectors_or_scores_elsewhere(body) -> None:
+    found = extract({**body, "model": "m", "usage": {"total_tokens": 10}})
+    assert (found.tokens, found.is_adjusted, found.problems) == (TokenUsage(input_tokens=10), False, ())
+
+
+@pytest.mark.parametrize(
+    "body",
+    [{"choices": [{"finish_reason": "stop"}]}, {}, {"output": [{"type": "message"}]}, {"output": {"text": "Hello"}}],
+)
+@every_shape
+def test_anything_else_that_only_tells_a_total_is_adjusted(shape, body) -> None:
+    found = extract(shape({**body, "model": "m", "usage": {"total_tokens": 10}}))
     assert found.tokens == TokenUsage(input_tokens=10)
-    assert found.is_adjusted
+    assert (found.is_adjusted, found.problems) == (True, ("only total_tokens is told: all of it is taken as input",))
 
 
 @every_shape

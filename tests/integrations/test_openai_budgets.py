@@ -10,6 +10,7 @@ import openai
 import pytest
 from asgiref.sync import async_to_sync
 
+from costtrack.budgets.changes import change_budget
 from costtrack.exceptions import BudgetExceeded, UnknownWorstCase
 from costtrack.integrations.openai import instrument
 from costtrack.models import Budget, Hold, ResourceUsage
@@ -48,7 +49,7 @@ def client(wire: Wire, budget: Budget) -> Iterator[openai.OpenAI]:
 
 
 def limit_to(budget: Budget, limit: str) -> None:
-    Budget.objects.filter(id=budget.id).update(limit=Decimal(limit))
+    change_budget(budget, limit=Decimal(limit))
 
 
 def noted(budget: Budget, held: list[Decimal], client: openai.OpenAI) -> None:

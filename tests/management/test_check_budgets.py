@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 import time_machine
 from django.core.management import CommandError, call_command
+from django.db.models import QuerySet
 
 from costtrack.budgets.changes import change_budget
 from costtrack.metering.ledger import record_events
@@ -202,7 +203,7 @@ def test_an_organization_that_does_not_exist_is_said_with_those_that_do(acme: Or
 
 def test_names_of_callers_can_not_break_the_table(acme: Organization) -> None:
     budget = make_budget(acme, per="thread")
-    Budget.objects.filter(pk=budget.pk).update(name="evil\nline\x1b[31m")
+    QuerySet(Budget).filter(pk=budget.pk).update(name="evil\nline\x1b[31m")
     record_events([make_event(attribution={"thread_id": "x" * 200})])
     lines = check().splitlines()
     assert any("evil line" in line and len(line) < 170 for line in lines)

@@ -141,11 +141,11 @@ def test_today_is_the_reporting_zone_s() -> None:
 
 
 def test_an_unknown_organization_is_refused_with_those_that_exist() -> None:
-    with pytest.raises(CommandError, match=r"^Organization 'x' does not exist\. There are none yet"):
+    with pytest.raises(CommandError, match=r"^Organization 'x' does not exist\. There are none yet: the first usage"):
         printed("daily", "--organization", "x")
     organization("globex")
     organization("acme")
-    with pytest.raises(CommandError, match=r"^Organization 'x' does not exist\. Known ones: acme, globex\.$"):
+    with pytest.raises(CommandError, match=r"^Organization 'x' does not exist\. Known ones: acme, globex\. Say one"):
         printed("daily", "--organization", "x")
 
 

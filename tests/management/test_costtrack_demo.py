@@ -81,6 +81,8 @@ def test_every_kind_of_traffic_is_priced_as_what_it_is() -> None:
     assert {(row.provider, row.cost_source) for row in reported} == {("qwen", "reported")}
     assert {row.model for row in rows.filter(cost_source="unpriced")} == {"house-translate-7b"}
     assert {row.resource_type for row in rows} == {"llm_tokens", "api_call", "gpu_seconds"}
+    jobs = rows.filter(resource_type="gpu_seconds")
+    assert {(row.entity_type, row.entity_id == row.run != "") for row in jobs} == {("job", True)}
     assert not rows.filter(metadata__has_key="_problems").exists()
     failed = rows.filter(outcome="error")
     assert failed.exists()

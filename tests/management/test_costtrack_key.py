@@ -57,7 +57,7 @@ def test_a_key_is_made_for_both_scopes_and_its_token_is_shown_once(acme: Organiz
 
 
 def test_json_has_all_of_it(acme: Organization) -> None:
-    answer = create("--scope", "ingest", "--days", "90", "--project", "website", "--agent", "writer")
+    answer = create("--scope", "ingest", "--days", "90", "--project", "website", "--agent", "writer", "--create")
     found = valid_key(answer.pop("token"), now=NOON)
     assert found is not None
     assert answer == {
@@ -76,8 +76,34 @@ def test_json_has_all_of_it(acme: Organization) -> None:
     assert found.expires_at == NOON + timedelta(days=90)
 
 
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--project", "webiste"], "Organization 'acme' has no project 'webiste'. Known ones: website."),
+        (["--project", "theirs"], "Organization 'acme' has no project 'theirs'. Known ones: website."),
+        (["--project", "website", "--agent", "writre"], "Project 'website' has no agent 'writre'. Known ones: writer."),
+        (["--agent", "writer"], "Organization 'acme' has no project 'default'. Known ones: website."),
+        (["--project", "\x00"], "Organization 'acme' has no project '\\x00'. Known ones: website."),
+    ],
+)
+def test_a_mistyped_project_or_agent_is_said_and_not_made(
+    acme: Organization, arguments: list[str], message: str
+) -> None:
+    acme.projects.create(slug="website").agents.create(slug="writer")
+    make_organization("globex").projects.create(slug="theirs")
+    with pytest.raises(CommandError) as refused:
+        create(*arguments)
+    assert str(refused.value) == f"{message} To make it with the key, add --create."
+    assert (Project.objects.count(), Agent.objects.count(), AgentKey.objects.count()) == (2, 1, 0)
+
+
+def test_an_organization_without_projects_says_so(acme: Organization) -> None:
+    with pytest.raises(CommandError, match=r"has no project 'app'\. It has none\. To make it"):
+        create("--project", "app")
+
+
 def test_a_new_project_or_agent_is_made_and_said(acme: Organization) -> None:
-    text = run("create", "--organization", "acme", "--name", "robot", "--agent", "writer")
+    text = run("create", "--organization", "acme", "--name", "robot", "--agent", "writer", "--create")
     assert text.startswith("Made the project default.\nMade the agent writer.\nMade the key ")
     agent = Agent.objects.get()
     assert AgentKey.objects.get().agent == agent
@@ -109,7 +135,7 @@ def test_an_unknown_organization_is_said_and_not_made(acme: Organization) -> Non
         (["--name", ""], "expected one line of 1 to 100 characters"),
         (["--name", "x" * 101], "expected one line"),
         (["--name", "a\nb"], "expected one line"),
-        (["--project", "x" * 101], "--project"),
+        (["--project", "x" * 101, "--create"], "--project"),
     ],
 )
 def test_what_is_wrong_is_said_and_nothing_is_made(acme: Organization, arguments: list[str], message: str) -> None:
@@ -143,7 +169,7 @@ def test_an_unknown_key_can_not_be_revoked(acme: Organization, prefix: str) -> N
 
 def test_the_list_is_a_table(acme: Organization) -> None:
     make_organization("globex")
-    first = create("--project", "website", "--scope", "read", "--days", "1")
+    first = create("--project", "website", "--create", "--scope", "read", "--days", "1")
     second = json.loads(run("create", "--organization", "globex", "--name", "other", "--json"))
     run("revoke", second["prefix"])
     AgentKey.objects.filter(prefix=first["prefix"]).update(last_used_at=NOON)

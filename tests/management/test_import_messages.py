@@ -59,6 +59,14 @@ def test_calls_whose_usage_is_missing_are_told_apart_from_those_without_a_rate(t
     assert "\nWithout usage: 2 calls. No rate can price them." in text
 
 
+def test_a_row_that_says_nothing_of_what_was_used_is_rejected(tmp_path):
+    path = write_jsonl(tmp_path, {"usage": {}}, {"model": None})
+    out, error = failing(path, "--organization", "acme")
+    assert "1 row was not imported" in str(error)
+    assert "  line 2: event: got 'nothing that was used', expected at least one of model, provider, " in out
+    assert ResourceUsage.objects.get().model == "gpt-4o"
+
+
 def test_an_organization_that_is_new_is_told_first_with_those_of_a_similar_name(calls):
     Organization.objects.create(slug="acme")
     Organization.objects.create(slug="globex")

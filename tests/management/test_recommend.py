@@ -56,6 +56,15 @@ def test_where_there_is_nothing_it_says_so(capsys: Any) -> None:
     assert output(capsys, "--from", "2026-01-01", "--to", "2026-01-31") == "Nothing to recommend for these days.\n"
 
 
+def test_without_the_default_organization_it_says_what_to_do() -> None:
+    with pytest.raises(CommandError) as failure:
+        call_command("recommend")
+    known = "Known ones: acme. Say one of them with --organization."
+    assert str(failure.value) == f"Organization 'default' does not exist. {known}"
+    Organization.objects.filter(slug="acme").update(slug="default")
+    call_command("recommend")
+
+
 @pytest.mark.parametrize(
     ("arguments", "problem"),
     [

@@ -59,7 +59,7 @@ def test_json_has_exact_strings_and_null_for_what_is_unknown(capsys: Any) -> Non
 
 
 def test_nothing_that_matches_is_said(capsys: Any) -> None:
-    assert "No usage matches" in output(capsys, "--model", "small-model", "--project", "website")
+    assert "No usage matches" in output(capsys, "--model", "small-model", "--endpoint", "search")
 
 
 @pytest.mark.parametrize(
@@ -68,6 +68,7 @@ def test_nothing_that_matches_is_said(capsys: Any) -> None:
         (["--provider", "openai"], "provider: got 'openai', expected a model with it"),
         (["--model", "no-such-model"], "No rate for model 'no-such-model'"),
         (["--model", "small-model", "--to", "2026-10-01"], "lies before"),
+        (["--model", "small-model", "--project", "webiste"], "project: got 'webiste', expected the slug of a project"),
         (["--model", "small-model", "--organization", "nobody"], "'nobody' does not exist"),
         (["--model", "small-model", "--at", "soon"], "--at: got 'soon', expected a date"),
         (["--rates", "/no/such/file.yaml"], "a file that can be read"),

@@ -14,6 +14,7 @@ from asgiref.sync import sync_to_async
 from django.db import connections
 
 from costtrack.budgets import admission
+from costtrack.budgets.changes import change_budget
 from costtrack.budgets.known import KnownBudgets
 from costtrack.exceptions import BudgetExceeded
 from costtrack.metering import holding, spool
@@ -103,7 +104,7 @@ def test_a_call_in_a_loop_is_held_and_settled(call: Callable[[], Any], budget: B
 
 @pytest.mark.parametrize("call", WAYS)
 def test_a_call_in_a_loop_is_refused(call: Callable[[], Any], budget: Budget) -> None:
-    Budget.objects.update(limit=Decimal("0.01"))
+    change_budget(budget, limit=Decimal("0.01"))
     with pytest.raises(BudgetExceeded):
         in_own_loop(call())
     assert (ResourceUsage.objects.count(), Hold.objects.count()) == (0, 0)
@@ -263,7 +264,7 @@ def test_an_organization_that_the_host_looks_up_in_the_database_is_looked_up_off
 
 
 def test_many_at_once_take_no_more_than_the_limit(budget: Budget) -> None:
-    Budget.objects.update(limit=Decimal("0.1"))
+    change_budget(budget, limit=Decimal("0.1"))
     admitted, refused = [], []
 
     async def ask() -> None:

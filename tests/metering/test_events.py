@@ -53,7 +53,7 @@ TEXTS = st.one_of(st.none(), st.text(max_size=5), st.sampled_from(["gpt-4o", " x
 def test_the_usual_fields_are_met_before_a_call_as_after_one(**fields: Any) -> None:
     """Before a call they have a way of their own, which is short where they are plain."""
     after = after_call(**fields)
-    if "_problems" in after.metadata:
+    if set(after.metadata.get("_problems", ())) - {"the input count is missing, taken as 0"}:
         with pytest.raises(InvalidUsage):
             build_event(now=NOW, **fields)
         return
@@ -251,6 +251,25 @@ def test_without_a_usable_whole_the_usage_is_missing_never_free() -> None:
     assert event.usage_missing
     assert event.is_estimated
     assert event.tokens == TokenUsage(output_tokens=7)
+
+
+@pytest.mark.parametrize("build", [lambda **fields: build_event(now=NOW, **fields), after_call])
+def test_an_output_without_its_input_is_priced_and_flagged(build: Any) -> None:
+    half = build(model="gpt-4o", output_tokens=7, reasoning_tokens=2)
+    assert (half.tokens, half.is_estimated, half.usage_missing) == (
+        TokenUsage(output_tokens=7, reasoning_tokens=2),
+        True,
+        False,
+    )
+    assert half.metadata == {"_problems": ["the input count is missing, taken as 0"]}
+    whole = [
+        build(model="gpt-4o", input_tokens=0, output_tokens=7),
+        build(model="text-embedding-3-small", input_tokens=7),
+        build(model="gpt-4o", output_tokens=7, reported_cost_usd="0.5"),
+        build(resource_type="gpu_seconds", amount=1, output_tokens=7),
+        build(model="gpt-4o", tokens=TokenUsage(output_tokens=7)),
+    ]
+    assert [(event.is_estimated, event.metadata) for event in whole] == [(False, {})] * 5
 
 
 def test_a_part_above_its_whole_is_left_out_after_a_call_and_the_whole_stays() -> None:

@@ -100,6 +100,17 @@ def test_a_bad_figure_is_a_typed_error_and_nothing_is_stored(fields: dict[str, A
     assert (ResourceUsage.objects.count(), UsageKey.objects.count()) == (0, 0)
 
 
+@pytest.mark.parametrize("fields", [{}, {"model": " ", "latency_ms": 250, "endpoint": "chat", "idempotency_key": "k"}])
+def test_usage_that_says_nothing_is_an_error_and_a_block_that_saw_nothing_is_kept(fields: dict[str, Any]) -> None:
+    with pytest.raises(InvalidUsage, match=r"^event: got 'nothing that was used', expected at least one of model, "):
+        record_usage(**fields)
+    assert (ResourceUsage.objects.count(), UsageKey.objects.count()) == (0, 0)
+    with meter("chat"):
+        pass
+    row = ResourceUsage.objects.get()
+    assert (row.usage_missing, row.unpriced_calls) == (True, 1)
+
+
 def test_tokens_are_given_once() -> None:
     with pytest.raises(TypeError, match="not both"):
         record_usage(model="m", tokens=TokenUsage(input_tokens=1), input_tokens=1)
@@ -166,6 +177,37 @@ def test_an_api_call_is_billed_per_success() -> None:
     assert {(row.resource_type, row.provider, row.entity_id) for row in rows} == {("api_call", "pubmed", "h-1")}
 
 
+@pytest.mark.parametrize("name", ["", " ", "\n\x00", None])
+def test_a_tool_has_a_name(name: Any) -> None:
+    with pytest.raises(
+        InvalidUsage, match=r'^name: got .*, expected the name of a tool or API: record_api_call\("pubmed"'
+    ):
+        record_api_call(name)
+    assert ResourceUsage.objects.count() == 0
+
+
+@pytest.mark.parametrize("value", ["false", "true", "", 0, 1, None])
+def test_success_is_true_or_false_and_nothing_that_only_counts_as_one(value: Any) -> None:
+    for record in (lambda: record_api_call("pubmed", success=value), lambda: record_usage(model="m", success=value)):
+        with pytest.raises(InvalidUsage, match=r"^success: got .*, expected True or False\."):
+            record()
+    with pytest.raises(InvalidUsage, match=r"^success"):
+        record_api_call("pubmed", success=value, error="Timeout")
+    assert ResourceUsage.objects.count() == 0
+
+
+def test_an_estimate_is_flagged_by_true_and_by_nothing_that_only_counts_as_true() -> None:
+    with pytest.raises(InvalidUsage, match=r"^is_estimated: got 'false', expected True or False\."):
+        record_usage(model="m", input_tokens=1, is_estimated="false")  # type: ignore[arg-type]
+    with meter("chat", model="m") as call:
+        call.set_usage(input_tokens=1, output_tokens=1, is_estimated="false")  # type: ignore[arg-type]
+    row = ResourceUsage.objects.get()
+    assert (row.is_estimated, row.metadata["_problems"]) == (
+        False,
+        ["is_estimated: got 'false', expected True or False."],
+    )
+
+
 def test_a_gpu_job_is_recorded_by_its_seconds_for_an_entity() -> None:
     make_rate("a100", "runpod", per_million=("0", "0"), resource_type="gpu_seconds", unit_price_usd=Decimal("0.0005"))
     usage = record_usage(
@@ -186,6 +228,31 @@ def test_captured_usage_is_everything_that_is_metered_and_the_ledger_gets_nothin
     assert ResourceUsage.objects.count() == 0
     record_usage(model="gpt-4o", input_tokens=3)
     assert (len(log), ResourceUsage.objects.count()) == (2, 1)
+
+
+def test_half_told_usage_is_booked_and_flagged_not_silently_too_low() -> None:
+    make_rate()
+    usage = record_usage(model="test-model", provider="openai", output_tokens=100)
+    # 100 x 15 per million, and the input on top of that, which nobody knows.
+    assert (usage.cost_usd, usage.cost_source) == (Decimal("0.0015"), CostSource.ESTIMATED)
+    with meter("chat", model="test-model", provider="openai") as call:
+        call.set_usage(output_tokens=100)
+    with meter("chat", model="test-model", provider="openai") as call:
+        call.observe({"model": "test-model", "usage": {"total_tokens": 100}})
+    rows = ResourceUsage.objects.order_by("id")
+    assert [(row.input_tokens, row.output_tokens, row.is_estimated) for row in rows] == [
+        (0, 100, True),
+        (0, 100, True),
+        (100, 0, True),
+    ]
+    missing = ["the input count is missing, taken as 0"]
+    total = ["only total_tokens is told: all of it is taken as input"]
+    assert [row.metadata["_problems"] for row in rows] == [missing, missing, total]
+
+
+def test_a_total_has_no_price_and_is_not_taken_for_an_output() -> None:
+    with pytest.raises(TypeError, match="A total has no price: give input_tokens and output_tokens"):
+        record_usage(model="gpt-4o", total_tokens=1)  # type: ignore[call-arg]
 
 
 def test_a_mistyped_argument_is_named_with_the_right_one() -> None:

@@ -10,6 +10,7 @@ from django.core.management import CommandError, call_command
 from django.db import OperationalError, connection
 
 from costtrack.aggregation import verify_books
+from costtrack.domain.tokens import TokenUsage
 from costtrack.exceptions import InvalidCorrection
 from costtrack.management.commands import reprice_usage
 from costtrack.metering.corrections import adjust_usage, void_usage
@@ -157,6 +158,7 @@ def test_the_command_shows_first_and_books_only_when_told(capsys) -> None:
     call_command("reprice_usage", *days, "--apply", "--reason", "rate arrived", "--json")
     report = json.loads(capsys.readouterr().out)
     assert (report["applied"], report["without_rate"], report["usages_looked_at"]) == (2, [], 2)
+    assert report["without_usage"] == []
     assert report["models"] == [
         {
             "provider": "openai",
@@ -180,6 +182,26 @@ def test_the_command_names_what_has_no_rate_yet(capsys) -> None:
     out = capsys.readouterr().out
     assert "Still without a rate" in out
     assert "house-model: 2" in out
+    assert "usage," not in out
+
+
+def test_the_command_tells_calls_that_told_no_usage_apart_from_those_without_a_rate(capsys) -> None:
+    make_rate()
+    nothing = {"tokens": TokenUsage(), "amount": Decimal(0), "usage_missing": True}
+    record_events([make_event(**nothing), make_event(**nothing), make_event(model="house-model")])
+    command = ["reprice_usage", "--from", "2026-11-01", "--to", "2026-11-30"]
+    call_command(*command)
+    assert capsys.readouterr().out == (
+        "Still without a rate, and so without a cost; load one with `manage.py load_rates FILE`:\n"
+        "  openai house-model: 1\n"
+        "Told no usage, so that no rate can price them; pass their tokens on:\n"
+        "  openai test-model: 2\n"
+        "Nothing else would cost anything else by the rates known now.\n"
+    )
+    call_command(*command, "--json")
+    report = json.loads(capsys.readouterr().out)
+    assert report["without_usage"] == [{"provider": "openai", "model": "test-model", "usages": 2}]
+    assert report["without_rate"] == [{"provider": "openai", "model": "house-model", "usages": 1}]
 
 
 @pytest.mark.parametrize(

@@ -187,6 +187,14 @@ def test_less_than_nothing_is_refused_and_the_hold_released(acme: Organization) 
     assert (spent_and_held(budget), states(), ResourceUsage.objects.count()) == ((0, 0), ["released"], 0)
 
 
+@pytest.mark.parametrize("name", ["success", "is_estimated"])
+def test_a_flag_that_is_none_settles_nothing(acme: Organization, name: str) -> None:
+    make_budget(acme)
+    with pytest.raises(InvalidUsage, match=f"^{name}: got 'no', expected True"), reserve(amount=10, **JOB) as hold:
+        hold.settle(amount=4, **{name: "no"})  # type: ignore[arg-type]
+    assert (states(), ResourceUsage.objects.count()) == (["released"], 0)
+
+
 def test_the_reserved_amount_is_not_taken_for_the_used_one(acme: Organization) -> None:
     make_budget(acme)
     with pytest.raises(InvalidUsage, match="how many gpu_seconds were used"), reserve(amount=10, **JOB) as hold:
@@ -295,7 +303,8 @@ def test_a_response_that_a_meter_around_it_sees_is_charged_once(acme: Organizati
 @pytest.mark.parametrize(
     ("name", "value"),
     [("hold_id", "job-42"), ("hold_id", 7), ("ttl_seconds", 0), ("ttl_seconds", -1), ("ttl_seconds", "60"),
-     ("ttl_seconds", True), ("ttl_seconds", float("nan")), ("amount", -1), ("max_cost_usd", -1), ("input_tokens", -1)],
+     ("ttl_seconds", True), ("ttl_seconds", float("nan")), ("amount", -1), ("max_cost_usd", -1), ("input_tokens", -1),
+     ("writes_cache", "no")],
 )  # fmt: skip
 def test_wrong_arguments_are_refused_by_name_before_anything_is_asked(name: str, value: object) -> None:
     with pytest.raises(InvalidUsage, match=f"^{name}"):

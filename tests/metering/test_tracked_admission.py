@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from asgiref.sync import async_to_sync
 
+from costtrack.budgets.changes import change_budget
 from costtrack.exceptions import BudgetExceeded, UnknownWorstCase
 from costtrack.metering.database_thread import wait_for_later
 from costtrack.metering.decorator import track_api_call
@@ -34,7 +35,7 @@ def budget() -> Budget:
 
 
 def full(budget: Budget) -> None:
-    Budget.objects.filter(id=budget.id).update(limit=Decimal("0.01"))
+    change_budget(budget, limit=Decimal("0.01"))
 
 
 @pytest.mark.parametrize("name", ["max_tokens", "max_completion_tokens", "max_output_tokens"])

@@ -7,8 +7,10 @@ from typing import Any
 
 import pytest
 
+from costtrack.aggregation import fold_pending
 from costtrack.domain.periods import DayRange, day_range
 from costtrack.models import DailyCostSummary
+from costtrack.models.summaries import GRAINS
 from costtrack.reporting.costs import DIMENSIONS, breakdown_of, costs_by, top_agents, totals, trend
 from tests.reporting.booked import NOVEMBER_16, agent, book, organization, void
 
@@ -131,31 +133,73 @@ def test_an_unknown_dimension_is_refused_with_those_that_exist() -> None:
 def test_folded_and_pending_rows_add_up_and_the_grains_do_not_double() -> None:
     acme = organization()
     book(acme, "1")
-    for grain in ("agent", "project"):
+    for grain in GRAINS:
         DailyCostSummary.all_grains.create(
             grain=grain,
             dimensions_hash=uuid.uuid4(),
-            organization=acme,
+            organization=None if grain == "site" else acme,
             day=NOVEMBER_16,
             model="gpt-4",
             calls=4,
             cost_usd=Decimal("0.5"),
         )
-    assert totals(THE_DAY).cost_usd == Decimal("1.5")
+    assert totals(THE_DAY).cost_usd == totals(THE_DAY, organizations=[acme]).cost_usd == Decimal("1.5")
     assert shown(costs_by("model", THE_DAY)) == [("gpt-4", "1.5")]
+    assert shown(costs_by("model", THE_DAY, organizations=[acme])) == [("gpt-4", "1.5")]
+    assert shown(costs_by("endpoint", THE_DAY)) == [("chat", "1"), ("", "0.5")]
     assert shown(costs_by("sprint", THE_DAY)) == [("", "1.5")]
 
 
-def test_the_fewer_rows_of_the_project_grain_answer_what_they_can() -> None:
-    # The two grains never differ; here they do, to tell which of them was read.
-    acme = organization()
-    for grain, cost in (("agent", "1"), ("project", "2")):
+def test_the_grain_with_the_fewest_rows_answers_what_it_can() -> None:
+    # The grains never differ; here they do, to tell which of them was read.
+    bot = agent(organization(), "web/bot")
+    acme, own = bot.project.organization, {"project": bot.project}
+    for grain, cost in {"agent": "1", "project": "2", "model": "4", "org": "8", "site": "16"}.items():
         DailyCostSummary.all_grains.create(
-            grain=grain, dimensions_hash=uuid.uuid4(), organization=acme, day=NOVEMBER_16, cost_usd=Decimal(cost)
+            grain=grain,
+            dimensions_hash=uuid.uuid4(),
+            organization=None if grain == "site" else acme,
+            day=NOVEMBER_16,
+            cost_usd=Decimal(cost),
+            **({"agent": bot, **own} if grain == "agent" else own if grain == "project" else {}),
         )
-    read = {dimension: costs_by(dimension, THE_DAY)[0].figures.cost_usd for dimension in DIMENSIONS}
-    assert {dimension for dimension, cost in read.items() if cost == 1} == {"agent", "sprint", "workflow"}
-    assert totals(THE_DAY).cost_usd == breakdown_of(THE_DAY).figures.cost_usd == 2
+
+    def read(**limits: Any) -> dict[str, int]:
+        return {name: int(costs_by(name, THE_DAY, **limits)[0].figures.cost_usd) for name in DIMENSIONS}
+
+    fine = {"agent": 1, "sprint": 1, "workflow": 1, "project": 2, "endpoint": 2}
+    assert read() == {**fine, "organization": 8, **dict.fromkeys(["day", "provider", "model", "resource_type"], 16)}
+    assert read(organizations=[acme]) == {
+        **fine,
+        "model": 4,
+        **dict.fromkeys(["day", "organization", "provider", "resource_type"], 8),
+    }
+    assert read(owner=bot.project) == {**dict.fromkeys(DIMENSIONS, 2), "agent": 1, "sprint": 1, "workflow": 1}
+    assert read(owner=bot) == dict.fromkeys(DIMENSIONS, 1)
+    assert [totals(THE_DAY).cost_usd, totals(THE_DAY, organizations=[acme]).cost_usd] == [16, 8]
+    assert breakdown_of(THE_DAY).figures.cost_usd == 2
+    for owner, cost in ((None, 8), (bot.project, 2), (bot, 1)):
+        assert trend(THE_DAY, organizations=[acme], owner=owner)[0].figures.cost_usd == cost
+
+
+def test_who_may_see_one_project_only_is_never_told_what_coarser_sums_hold() -> None:
+    acme = organization()
+    web, ops = agent(acme, "web/bot"), agent(acme, "ops/bot")
+    book(acme, "1", agent=web, project=web.project)
+    book(acme, "2", agent=ops, project=ops.project)
+    book(organization("globex"), "4")
+    for _ in ("pending", "folded"):
+        for limits in ({"owner": web.project}, {"owner": web}):
+            for within in (None, [acme]):
+                asked: dict[str, Any] = {**limits, "organizations": within}
+                assert all(
+                    sum(line.figures.cost_usd for line in costs_by(name, THE_DAY, **asked)) == 1 for name in DIMENSIONS
+                )
+                assert trend(THE_DAY, **asked)[0].figures.cost_usd == 1
+                assert breakdown_of(THE_DAY, **asked).figures.cost_usd == 1
+        assert totals(THE_DAY, organizations=[acme]).cost_usd == 3
+        assert totals(THE_DAY).cost_usd == 7
+        fold_pending()
 
 
 def test_the_breakdown_adds_up_to_its_total_in_one_query(django_assert_num_queries: Any) -> None:

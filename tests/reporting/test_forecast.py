@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from zoneinfo import ZoneInfo
@@ -14,6 +15,7 @@ from django.test.utils import CaptureQueriesContext
 
 from costtrack.domain.forecast import METHOD
 from costtrack.models import Organization
+from costtrack.reporting import spent_by_now
 from costtrack.reporting.forecast import PeriodForecast, forecast
 from costtrack.reporting.forecast_shapes import forecast_line, forecast_shape
 from tests.reporting.booked import agent, book, organization, void
@@ -191,6 +193,36 @@ def test_it_takes_two_queries_and_one_for_the_zone(acme: Organization) -> None:
         "costtrack_dailycostsummary",
         "costtrack_resourceusage",
     ]
+
+
+def days_of_ledger(queries: CaptureQueriesContext) -> tuple[str, str]:
+    """The first and the last day that a forecast asks the ledger about."""
+    [asked] = [one["sql"] for one in queries.captured_queries if 'FROM "costtrack_resourceusage"' in one["sql"]]
+    days = sorted(re.findall(r'"day" = \'(\d{4}-\d{2}-\d{2})\'', asked))
+    return days[0], days[-1]
+
+
+@pytest.mark.parametrize("whose", ["organization", "agent"])
+def test_of_very_many_calls_the_ledger_is_asked_about_fewer_days(
+    acme: Organization, monkeypatch: pytest.MonkeyPatch, whose: str
+) -> None:
+    bot = agent(acme, "web/bot")
+    book_days(acme, "2", days=28, agent=bot, project=bot.project)
+    book(acme, "1", day=date(2023, 11, 16))  # of nobody, and yet among what is looked at
+    said: dict[str, object] = {"agent": bot} if whose == "agent" else {}
+    with CaptureQueriesContext(connection) as queries:
+        month(acme, **said)
+    assert days_of_ledger(queries) == ("2023-10-23", "2023-11-19")
+    monkeypatch.setattr(spent_by_now, "MOST_CALLS_READ", 6)
+    with CaptureQueriesContext(connection) as queries:
+        found = month(acme, **said)
+    # One call on each of the 19th, 18th and 17th, two on the 16th: five; with the 15th six, with the 14th seven.
+    assert days_of_ledger(queries) == ("2023-11-15", "2023-11-19")
+    assert found.enough_data
+    monkeypatch.setattr(spent_by_now, "MOST_CALLS_READ", 0)
+    with CaptureQueriesContext(connection) as queries:
+        assert month(acme, **said).enough_data
+    assert not [one for one in queries.captured_queries if "costtrack_resourceusage" in one["sql"]]
 
 
 def test_the_days_that_are_over_are_not_read_again_within_a_quarter_of_an_hour(acme: Organization) -> None:

@@ -10,6 +10,7 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
+from costtrack.budgets.changes import create_budget
 from costtrack.domain.forecast import METHOD
 from costtrack.domain.periods import ZoneHistory
 from costtrack.models import Budget, BudgetAlert, BudgetCounter, Organization, UsageRun
@@ -44,7 +45,7 @@ def section(text: str, heading: str) -> list[str]:
 
 
 def budget(owner: Organization, limit: str | None, spent: str, **fields: Any) -> Budget:
-    made = Budget.objects.create(
+    made = create_budget(
         organization=owner,
         limit=None if limit is None else Decimal(limit),
         is_unlimited=limit is None,

@@ -18,7 +18,6 @@ from costtrack.reporting.summary import (
     SummaryGroup,
     SummaryQuestion,
     cost_summary,
-    grain_of,
     parts_of,
     period_before,
 )
@@ -34,7 +33,7 @@ NOVEMBER = DayRange(NOVEMBER_1, DECEMBER_1)
 
 def asked(days: DayRange = NOVEMBER, **fields: Any) -> Summary:
     question = SummaryQuestion(days=days, **fields)
-    return cost_summary(question, summaries_of(question.span, grain=grain_of(question.group_by)))
+    return cost_summary(question, summaries_of(question.span, by=question.group_by))
 
 
 def shown(groups: Iterable[SummaryGroup]) -> list[tuple[str, str]]:

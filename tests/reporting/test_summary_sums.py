@@ -18,7 +18,7 @@ from costtrack.domain.periods import DayRange
 from costtrack.models import DailyCostSummary, Organization
 from costtrack.reporting.costs import summaries_of
 from costtrack.reporting.figures import Figures
-from costtrack.reporting.summary import Granularity, SummaryQuestion, cost_summary, grain_of
+from costtrack.reporting.summary import Granularity, SummaryQuestion, cost_summary
 from tests.reporting.booked import agent, organization
 
 pytestmark = pytest.mark.django_db
@@ -144,7 +144,7 @@ def test_groups_and_others_add_up_to_the_total_and_all_of_it_is_what_was_booked(
             limit=limit,
             previous=before if is_compared else None,
         )
-        summary = cost_summary(question, summaries_of(question.span, grain=grain_of(group_by)))
+        summary = cost_summary(question, summaries_of(question.span, by=group_by))
         transaction.set_rollback(True)
     expected_groups = order[:limit] if group_by else []
     left_out = order[limit:] if group_by else []

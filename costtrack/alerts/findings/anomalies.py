@@ -12,6 +12,7 @@ from django.db.models import Sum
 
 from costtrack.domain.money import decimal_from_database, decimal_text, format_usd
 from costtrack.models import BudgetAlert, DailyCostSummary, Organization, Severity
+from costtrack.models.summaries import ORGANIZATION
 
 DAYS = 28
 LEAST_DAYS_WITH_COST = 14
@@ -49,7 +50,7 @@ def anomalous_days(*, now: datetime, using: str) -> list[BudgetAlert]:
     for organization in Organization.objects.using(using).filter(is_active=True).order_by("pk"):
         today = organization.zone_history().day_of(now)
         first = today - timedelta(days=DAYS + 1)
-        rows = DailyCostSummary.objects.db_manager(using).at_grain("project").filter(organization=organization)
+        rows = DailyCostSummary.objects.db_manager(using).at_grain(ORGANIZATION).filter(organization=organization)
         sums = rows.filter(day__gte=first, day__lte=today).values_list("day").annotate(cost=Sum("cost_usd"))
         costs = {day: decimal_from_database(cost) for day, cost in sums.order_by()}
         for day in (today - timedelta(days=1), today):

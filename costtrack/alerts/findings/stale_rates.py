@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import datetime
 
-from django.db.models import Max, Q
-
-from costtrack.models import BudgetAlert, Rate, Severity
-
-OLD_AFTER = timedelta(days=180)
+from costtrack.models import BudgetAlert, Severity
+from costtrack.pricing.load_age import loaded_prices
 
 
 def stale_rates(*, now: datetime, using: str) -> list[BudgetAlert]:
     """One finding per month, about the site, while the newest load of the global prices is older than 180 days."""
-    rates = Rate.objects.using(using).filter(organization=None).exclude(source="manual")
-    figures = rates.aggregate(loaded_at=Max("updated_at"), used=Max("pk", filter=Q(is_used=True)))
-    loaded_at = figures["loaded_at"]
-    if loaded_at is None or figures["used"] is None or now - loaded_at < OLD_AFTER:
+    found = loaded_prices(using=using)
+    loaded_at = found.loaded_at
+    if loaded_at is None or not found.are_used or not found.are_old(now):
         return []
     days = (now - loaded_at).days
     return [

@@ -10,6 +10,7 @@ from typing import Any
 from django.db.models import Sum
 
 from costtrack.models import BudgetAlert, DailyCostSummary, Organization, Severity
+from costtrack.models.summaries import MODEL
 from costtrack.pricing.ratebook import RateBook, current_ratebook
 
 LOOKS_BACK_DAYS = 7
@@ -19,7 +20,7 @@ LONGEST_KEY = 200
 def unpriced_models(*, now: datetime, using: str) -> list[BudgetAlert]:
     """One finding per organization, model and month, of what was used in the last seven days (two queries)."""
     since = (now - timedelta(days=LOOKS_BACK_DAYS)).date()
-    rows = DailyCostSummary.objects.db_manager(using).at_grain("project").filter(day__gte=since)
+    rows = DailyCostSummary.objects.db_manager(using).at_grain(MODEL).filter(day__gte=since)
     found = rows.values("organization_id", "provider", "model", "resource_type").annotate(calls=Sum("unpriced_calls"))
     unpriced = [row for row in found.filter(calls__gt=0).order_by("organization_id", "provider", "model")]
     organizations = Organization.objects.using(using).in_bulk({row["organization_id"] for row in unpriced})

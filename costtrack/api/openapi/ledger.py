@@ -24,9 +24,15 @@ from costtrack.api.openapi.values import (
 )
 from costtrack.api.usage import UsageRecordsView
 from costtrack.api.usage_detail import MOST_CORRECTIONS, UsageRecordView
+from costtrack.reporting.tags import LONGEST_NAME, LONGEST_VALUE
 from costtrack.reporting.usage_columns import USAGE_COLUMNS
 
 AN_ID = {"type": "integer", "minimum": 0, "maximum": LARGEST_ID}
+A_TAG = {
+    "type": "string",
+    "pattern": rf"^[^=\u0000]{{1,{LONGEST_NAME}}}=[^\u0000]{{1,{LONGEST_VALUE}}}$",
+    "examples": ["team=research"],
+}
 USAGE = row(
     "UsageRecord",
     USAGE_COLUMNS,
@@ -83,6 +89,7 @@ OPERATIONS = (
             "to": parameter("to", EDGE, "The first day after the period, or its midnight."),
             "occurred_from": parameter("occurred_from", AN_INSTANT, "The first instant."),
             "occurred_to": parameter("occurred_to", AN_INSTANT, "The first instant after."),
+            "tag": parameter("tag", A_TAG, "Only usage with this tag, as NAME=VALUE."),
             "corrects": parameter("corrects", AN_ID, "Only corrections of the usage with this id."),
         },
     ),

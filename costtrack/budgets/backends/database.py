@@ -16,7 +16,7 @@ from costtrack.budgets.backends.prepared import value_of
 from costtrack.budgets.book import OrganizationBudgets
 from costtrack.budgets.moves import Move, exact, move_counters
 from costtrack.conf import settings
-from costtrack.domain.budget_rules import Enforcement
+from costtrack.domain.budget_rules import BudgetRule, Enforcement
 from costtrack.domain.money import decimal_from_database
 from costtrack.models import Budget, BudgetCounter, Hold, Organization
 
@@ -103,7 +103,17 @@ def _by_function(
         "may_be_known": ask.may_be_known,
         "organization": budgets.organization_id,
         "epoch": budgets.epoch,
-        "takings": [(key.budget_id, key.subject, key.period_start, str(amount)) for (key, *_), amount in takings],
+        "takings": [
+            (
+                key.budget_id,
+                key.subject,
+                key.period_start,
+                str(amount),
+                _most(rule),
+                rule.enforcement is Enforcement.SHADOW,
+            )
+            for (key, rule, _), amount in takings
+        ],
         "admitted_at": ask.at,
         "ttl_seconds": ask.ttl.total_seconds(),
         "about": ask.about,
@@ -126,6 +136,11 @@ def _by_function(
 def _said_to(asked: Mapping[str, object], connection: BaseDatabaseWrapper) -> dict[str, Any]:
     said: dict[str, Any] = orjson.loads(value_of(connection, RESERVE, orjson.dumps(asked).decode()))
     return said
+
+
+def _most(rule: BudgetRule) -> str | None:
+    """Its limit as the database takes it; None = there is none."""
+    return None if rule.limit is None else str(rule.limit)
 
 
 def _instant(text: str | None) -> datetime | None:

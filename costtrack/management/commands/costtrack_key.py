@@ -14,7 +14,7 @@ from costtrack.access.keys import create_key, prefix_in, revoke_key
 from costtrack.conf import settings
 from costtrack.management.arguments import aligned
 from costtrack.management.base import BaseCommand
-from costtrack.management.organizations import organization_named
+from costtrack.management.organizations import agent_named, organization_named, project_named
 from costtrack.metering.importing.errors import UnusableMapping
 from costtrack.metering.importing.scopes import create_scopes
 from costtrack.metering.ledger.owners import DEFAULT_PROJECT
@@ -22,12 +22,14 @@ from costtrack.models import Agent, AgentKey, Organization, Project
 from costtrack.reporting.wording import one_line
 
 SCOPES = tuple(scope.value for scope in AgentKey.Scope)
+CREATE = "To make it with the key, add --create."
 MAX_NAME = 100
 MAX_DAYS = 36_500
 EXAMPLES = """\
 Examples:
   manage.py costtrack_key create --organization acme --name "build robot"
   manage.py costtrack_key create --organization acme --name writer --project website --agent writer --days 90
+  manage.py costtrack_key create --organization acme --name "new app" --project app --create
   manage.py costtrack_key list --organization acme
   manage.py costtrack_key revoke k3x9..."""
 
@@ -52,10 +54,11 @@ class Command(BaseCommand):
         create = actions.add_parser("create", help="make a key, and show its secret, once")
         create.add_argument("--organization", required=True, metavar="SLUG", help="whose usage and costs; must exist")
         create.add_argument("--name", required=True, type=_name, help="who will hold it, for people")
-        create.add_argument("--project", default="", metavar="SLUG", help="only this project; made if it is new")
+        create.add_argument("--project", default="", metavar="SLUG", help="only this project; must exist")
         create.add_argument(
             "--agent", default="", metavar="SLUG", help=f'only this agent (without --project of "{DEFAULT_PROJECT}")'
         )
+        create.add_argument("--create", action="store_true", help="make the project and the agent where they are new")
         create.add_argument(
             "--scope", action="append", choices=SCOPES, help="what it is good for; may be given twice. Default: both"
         )
@@ -76,7 +79,8 @@ class Command(BaseCommand):
 
     def _create(self, now: datetime, options: dict[str, Any]) -> None:
         organization = organization_named(options["organization"])
-        created, project, agent = _owners(organization, options["project"], options["agent"])
+        created = _create_owners(organization, options) if options["create"] else []
+        project, agent = _owners(organization, options["project"], options["agent"])
         scopes = options["scope"] or SCOPES
         days = options["days"]
         new = create_key(
@@ -130,17 +134,21 @@ class Command(BaseCommand):
             self.stdout.write("There are no keys. Make one with: manage.py costtrack_key create")
 
 
-def _owners(organization: Organization, project: str, agent: str) -> tuple[list[str], Project | None, Agent | None]:
-    """What had to be made, and the rows that the slugs name."""
-    if not (project or agent):
-        return [], None, None
-    alias = settings.database
+def _create_owners(organization: Organization, options: dict[str, Any]) -> list[str]:
+    """Make the project and the agent that are missing; says which those were."""
+    names = {"organization": organization.slug, "project": options["project"], "agent": options["agent"]}
     try:
-        created = create_scopes(organization=organization.slug, project=project, agent=agent, using=alias)
+        return create_scopes(**names, using=settings.database)
     except UnusableMapping as error:
         raise CommandError(str(error)) from error
-    parent = Project.objects.using(alias).get(organization=organization, slug=project or DEFAULT_PROJECT)
-    return created, parent, Agent.objects.using(alias).get(project=parent, slug=agent) if agent else None
+
+
+def _owners(organization: Organization, project: str, agent: str) -> tuple[Project | None, Agent | None]:
+    """The rows that the slugs name. A mistyped one would narrow the key to what nobody uses."""
+    if not (project or agent):
+        return None, None
+    parent = project_named(organization, project or DEFAULT_PROJECT, hint=CREATE)
+    return parent, agent_named(parent, agent, hint=CREATE) if agent else None
 
 
 def _shape(key: AgentKey, now: datetime) -> dict[str, Any]:

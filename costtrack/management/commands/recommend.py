@@ -17,8 +17,7 @@ from costtrack.domain.money import format_usd
 from costtrack.domain.periods import DayRange
 from costtrack.management.arguments import aligned, iso_day
 from costtrack.management.base import BaseCommand
-from costtrack.management.organizations import organization_named
-from costtrack.models import Organization, Project
+from costtrack.management.organizations import organization_named, project_named
 from costtrack.reporting.recommendations import Recommendation, recommendations, savings_by_kind
 from costtrack.reporting.recommendations.shapes import recommendations_shape
 from costtrack.reporting.wording import one_line
@@ -58,19 +57,12 @@ class Command(BaseCommand):
         if last < first:
             raise CommandError(f"--to {last} lies before --from {first}.")
         days = DayRange(first, last + timedelta(days=1))
-        project = None if options["project"] is None else _project(organization, options["project"])
+        project = None if options["project"] is None else project_named(organization, options["project"])
         found = recommendations(organization, start=days.start, end=days.end, project=project)
         if options["json"]:
             self.stdout.write(json.dumps(recommendations_shape(found, days=days, zone=zone)))
         else:
             self.stdout.write(_as_text(found) if found else NOTHING)
-
-
-def _project(organization: Organization, slug: str) -> Project:
-    found = Project.objects.using(settings.database).filter(organization=organization, slug=slug).first()
-    if found is None:
-        raise CommandError(f"Organization {organization.slug!r} has no project {slug!r}.")
-    return found
 
 
 def _as_text(found: Sequence[Recommendation]) -> str:

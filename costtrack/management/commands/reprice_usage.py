@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import getpass
 import json
+from collections import Counter
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any
@@ -19,6 +20,11 @@ from costtrack.management.base import BaseCommand
 from costtrack.metering.reprice import LookedAt, Repricing, apply_repricing, repricings
 from costtrack.models import Organization
 
+UNPRICED = {
+    "without_rate": "Still without a rate, and so without a cost; load one with `manage.py load_rates FILE`:",
+    "without_usage": "Told no usage, so that no rate can price them; pass their tokens on:",
+}
+"""What is said of those that stay without a cost."""
 PerModel = dict[tuple[str, str], tuple[int, int, Decimal, Decimal]]
 """(provider, model): usages, those of them without a cost so far, booked and new USD."""
 
@@ -88,10 +94,8 @@ class Command(BaseCommand):
                 }
                 for (provider, model), (count, unpriced, booked, cost) in sorted(per_model.items())
             ],
-            "without_rate": [
-                {"provider": provider, "model": model, "usages": count}
-                for (provider, model), count in looked_at.without_rate.most_common()
-            ],
+            "without_rate": _counted(looked_at.without_rate),
+            "without_usage": _counted(looked_at.without_usage),
             "usages_looked_at": looked_at.usages,
             "applied": applied,
             "skipped": skipped,
@@ -124,15 +128,21 @@ def _add(per_model: PerModel, repricing: Repricing) -> None:
     per_model[key] = (count + 1, unpriced, booked, EXACT.add(cost, repricing.cost_usd))
 
 
+def _counted(usages: Counter[tuple[str, str]]) -> list[dict[str, Any]]:
+    return [
+        {"provider": provider, "model": model, "usages": count} for (provider, model), count in usages.most_common()
+    ]
+
+
 def _as_text(report: dict[str, Any], *, applied: bool) -> str:
     if not report["usages_looked_at"]:
         return (
             "No usage matches: nothing of these days that a rate could price. Check the days, --organization, --model."
         )
     lines = []
-    if report["without_rate"]:
-        lines.append("Still without a rate, and so without a cost; load one with `manage.py load_rates FILE`:")
-        lines += [f"  {one['provider'] or '-'} {one['model']}: {one['usages']:,}" for one in report["without_rate"]]
+    for name, why in UNPRICED.items():
+        if report[name]:
+            lines += [why, *(f"  {one['provider'] or '-'} {one['model']}: {one['usages']:,}" for one in report[name])]
     if not report["models"]:
         lines.append("Nothing else would cost anything else by the rates known now.")
         return "\n".join(lines)

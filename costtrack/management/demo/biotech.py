@@ -201,6 +201,7 @@ def fold_proteins(moment: Moment) -> None:
     """A GPU job, by the second, at the organization's own price; what a failed one has used is billed too."""
     fails = moment.happens(8)
     seconds = moment.between(60, 900) if fails else moment.between(900, 3_600)
+    job = f"fold-{moment.day:%m%d}-{moment.between(100, 999)}"
     with (
         suppress(ProviderError),
         meter(
@@ -212,7 +213,8 @@ def fold_proteins(moment: Moment) -> None:
             occurred_at=moment.at,
             latency_ms=seconds * 1000,
             workflow="structure",
-            run=f"fold-{moment.day:%m%d}-{moment.between(100, 999)}",
+            run=job,
+            entity=("job", job),
         ) as call,
     ):
         call.set_amount(seconds)

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 
 from django.db import connections
+from django.db.models import Max, Min
 
 from costtrack.aggregation.lock import exclusive_summaries
+from costtrack.aggregation.rebuild import resum_site
 from costtrack.management.demo.admin_user import demo_admins
 from costtrack.management.demo.world import demo_organizations
 from costtrack.models import (
@@ -41,10 +45,10 @@ def flush_demo(*, using: str) -> FlushReport:
         _allow_maintenance(True, using=using)
         usage_rows = ResourceUsage.objects.using(using).filter(organization__in=ids).purge()
         UsageKey.objects.using(using).filter(organization__in=ids).delete()
-        DailyCostSummary.all_grains.using(using).filter(organization__in=ids).delete()
+        _delete_summaries(ids, using=using)
         Rate.objects.using(using).filter(organization__in=ids).delete()
         Hold.objects.using(using).filter(organization__in=ids).delete()
-        Budget.objects.using(using).filter(organization__in=ids).delete()  # with counters, thresholds and history
+        Budget.objects.using(using).filter(organization__in=ids).remove()  # with counters, thresholds and history
         UsageRun.objects.using(using).filter(organization__in=ids).delete()
         CostPlan.objects.using(using).filter(organization__in=ids).delete()
         Agent.objects.using(using).filter(project__organization__in=ids).delete()
@@ -55,6 +59,15 @@ def flush_demo(*, using: str) -> FlushReport:
         demo_admins().delete()
     forget_rates()
     return FlushReport(organizations=len(ids), usage_rows=usage_rows, users=users)
+
+
+def _delete_summaries(organizations: Sequence[int], *, using: str) -> None:
+    """Those of these organizations, and their part of the site's."""
+    rows = DailyCostSummary.all_grains.using(using).filter(organization__in=organizations)
+    days = rows.aggregate(first=Min("day"), last=Max("day"))
+    rows.delete()
+    if days["first"] is not None:
+        resum_site(start=days["first"], end=days["last"] + timedelta(days=1), using=using)
 
 
 def _allow_maintenance(is_allowed: bool, *, using: str) -> None:

@@ -215,6 +215,7 @@ def write_sql(moment: Moment) -> None:
 def forecast_demand(moment: Moment) -> None:
     """A GPU job at night."""
     seconds = moment.between(600, 2_400)
+    job = f"forecast-{moment.day:%Y%m%d}"
     with meter(
         "forecast_demand",
         resource_type="gpu_seconds",
@@ -224,7 +225,8 @@ def forecast_demand(moment: Moment) -> None:
         occurred_at=moment.at,
         latency_ms=seconds * 1000,
         workflow="nightly-forecast",
-        run=f"forecast-{moment.day:%Y%m%d}",
+        run=job,
+        entity=("job", job),
     ):
         pass
 

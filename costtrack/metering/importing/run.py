@@ -15,6 +15,7 @@ from costtrack.domain.events import CostSource, UsageEvent
 from costtrack.domain.money import EXACT
 from costtrack.exceptions import InvalidUsage
 from costtrack.metering.cleaning import MAX_KEY_LENGTH, hashed_key
+from costtrack.metering.event_fields import refuse_empty
 from costtrack.metering.events import EventFields, build_event
 from costtrack.metering.importing.keys import row_key
 from costtrack.metering.importing.preview import Preview
@@ -114,7 +115,9 @@ class ImportRun:
     def _event(self, draft: Draft) -> UsageEvent | None:
         if not draft.problem:
             try:
-                return build_event(now=self._now, **self._event_fields(draft))
+                event = build_event(now=self._now, **self._event_fields(draft))
+                refuse_empty(event)
+                return event
             except InvalidUsage as error:
                 draft.problem = reason_of(error)
         self.summary.rejected += 1

@@ -37,12 +37,9 @@ def prepared_directory(path: Path) -> Path:
     """
     try:
         path.mkdir(mode=0o700, parents=True, exist_ok=True)
-        status = path.stat()
-        if status.st_uid not in {os.geteuid(), 0} and os.geteuid() != 0:
-            raise SpoolUnusable(f"{path} belongs to another user (uid {status.st_uid}).")
-        if stat.S_IMODE(status.st_mode) & 0o077:
-            if strange := next((name for name in sorted(os.listdir(path)) if not _is_ours(name)), None):
-                raise SpoolUnusable(f"{path} is open to others and holds {strange!r}: give the spool one of its own.")
+        if reason := _why_not_ours(path):
+            raise SpoolUnusable(reason)
+        if _is_open(path):
             path.chmod(0o700)
         with tempfile.TemporaryFile(dir=path) as probe:
             probe.write(b"x")
@@ -54,6 +51,20 @@ def prepared_directory(path: Path) -> Path:
     except OSError as error:
         raise SpoolUnusable(f"{path} can not be written ({error.strerror or error}).") from error
     return path
+
+
+def _why_not_ours(path: Path) -> str:
+    """Why the directory, which is there, can not be this user's own; "" if it can."""
+    owner = path.stat().st_uid
+    if owner not in {os.geteuid(), 0} and os.geteuid() != 0:
+        return f"{path} belongs to another user (uid {owner})."
+    if _is_open(path) and (strange := next((name for name in sorted(os.listdir(path)) if not _is_ours(name)), None)):
+        return f"{path} is open to others and holds {strange!r}: give the spool one of its own."
+    return ""
+
+
+def _is_open(path: Path) -> bool:
+    return bool(stat.S_IMODE(path.stat().st_mode) & 0o077)
 
 
 def _is_ours(name: str) -> bool:
@@ -69,12 +80,24 @@ def give_to_owner_of(directory: Path, descriptor: int) -> None:
 
 def unusable_reason(path: Path) -> str:
     """Why this user could not spool there, "" if he can; makes nothing: another user may run the checks."""
-    existing = next((one for one in (path, *path.parents) if one.exists()), path)
-    if not existing.is_dir():
-        return f"{existing} is no directory."
-    if not os.access(existing, os.W_OK | os.X_OK):
-        return f"{existing} can not be written by this user (uid {os.geteuid()})."
-    return ""
+    try:
+        existing = next(one for one in (path, *path.parents) if _is_there(one))
+        if not existing.is_dir():
+            return f"{existing} is no directory."
+        if not os.access(existing, os.W_OK | os.X_OK):
+            return f"{existing} can not be written by this user (uid {os.geteuid()})."
+        return _why_not_ours(existing) if existing == path else ""
+    except OSError as error:
+        return f"{path} can not be looked at ({error.strerror or error})."
+
+
+def _is_there(path: Path) -> bool:
+    """Also as a link to what is not there, in whose place nothing can be made. Raises OSError if nobody may know."""
+    try:
+        path.lstat()
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    return True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -90,7 +90,7 @@ class Asked:
 def traffic_of(organization: Organization, days: DayRange, *, owner: Project | Agent | None) -> tuple[Traffic, ...]:
     """By endpoint and model (one query, to the summaries)."""
     names = ("endpoint", "provider", "model", "resource_type")
-    rows = summaries_of(days, organizations=[organization], owner=owner)
+    rows = summaries_of(days, by=names, organizations=[organization], owner=owner)
     sums = rows.values(*names).annotate(**summary_sums()).order_by()
     return tuple(
         Traffic(**{name: row[name] for name in names}, figures=read_figures(row, using=rows.db)) for row in sums

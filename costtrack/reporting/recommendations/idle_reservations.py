@@ -11,7 +11,7 @@ from typing import NamedTuple
 from django.db import connections
 from django.db.models import QuerySet, Sum
 
-from costtrack.budgets.holds import parts_of
+from costtrack.budgets.holds import HELD_AMOUNT, parts_of
 from costtrack.conf import settings
 from costtrack.domain.budget_rules import BudgetMetric
 from costtrack.domain.events import ResourceType
@@ -92,7 +92,9 @@ def _metrics(holds: list[Hold]) -> Mapping[int, str]:
 
 
 def _held_units(hold: Hold, metrics: Mapping[int, str], unit_price: Decimal) -> Decimal | None:
-    """The seconds that it held, as a budget of units or else one of dollars had it; None where that is not known."""
+    """The seconds that it held, as it says, as a budget of units or one of dollars had it; None: that is not known."""
+    if (told := hold.about.get(HELD_AMOUNT)) is not None:
+        return Decimal(told)
     amounts = {metrics.get(counter_id): amount for counter_id, amount in parts_of(hold)}
     if (units := amounts.get(BudgetMetric.AMOUNT.value)) is not None:
         return units

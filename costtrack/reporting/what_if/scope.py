@@ -14,7 +14,6 @@ from costtrack.models import Agent, DailyCostSummary, Organization, Project, Res
 from costtrack.reporting.costs import summaries_of
 from costtrack.reporting.ledger_rows import ledger_rows
 from costtrack.reporting.parameters import InvalidParameter, parse_text, shorten
-from costtrack.reporting.summary import grain_of
 
 OWNERS = ("project", "agent")
 SUMMED = ("provider", "model", "endpoint", "workflow", "sprint", "resource_type")
@@ -47,12 +46,13 @@ def scoped_usage(
     *,
     organizations: Collection[Organization] | None = None,
     owner: Project | Agent | None = None,
-    grain: str = "",
+    narrowed_by: Collection[str] = (),
 ) -> ScopedUsage:
     """The usage of those days and organizations (None: all) that `scope`, names of SCOPE_NAMES with values, leaves.
 
-    A project is named by its slug, an agent by its slug or as `project/agent`. `grain` is that of the summaries, if
-    they are to be narrowed further; by default what the scope needs. Raises InvalidParameter.
+    A project is named by its slug, an agent by its slug or as `project/agent`. `narrowed_by` names the
+    dimensions that the summaries will be filtered by besides. Raises InvalidParameter, also for a project or
+    agent that the organizations do not have.
     """
     conditions = Q()
     for name, value in scope.items():
@@ -61,17 +61,36 @@ def scoped_usage(
         if not isinstance(value, str):
             raise InvalidParameter(name, value, "a text")
         conditions &= _condition(name, parse_text(name, value))
+    _check_owners(scope, organizations)
     ledger = ledger_rows(organizations=organizations, owner=owner, days=days).filter(conditions)
     if any(name in LEDGER_ONLY for name in scope):
         return ScopedUsage(ledger, None, organizations)
-    summaries: Any = summaries_of(days, organizations=organizations, owner=owner, grain=grain or grain_of(scope))
+    told_by = {"organization", "provider", "model", "resource_type", *scope, *narrowed_by}
+    summaries: Any = summaries_of(days, by=told_by, organizations=organizations, owner=owner)
     return ScopedUsage(ledger, summaries.filter(conditions), organizations)
 
 
 def _condition(name: str, value: str) -> Q:
     if name == "project":
         return Q(project__slug=value)
-    if name == "agent":
-        project, slash, slug = value.partition("/")
-        return Q(agent__slug=slug, agent__project__slug=project) if slash else Q(agent__slug=value)
-    return Q(**{name: value})
+    return _agent(value, path="agent__") if name == "agent" else Q(**{name: value})
+
+
+def _agent(value: str, *, path: str = "") -> Q:
+    project, _, slug = value.partition("/")
+    return Q(**{f"{path}slug": value}) | Q(**{f"{path}slug": slug, f"{path}project__slug": project})
+
+
+def _check_owners(scope: Mapping[str, str], organizations: Collection[Organization] | None) -> None:
+    projects, agents = Project.objects.using(settings.database), Agent.objects.using(settings.database)
+    if organizations is not None:
+        projects = projects.filter(organization__in=organizations)
+        agents = agents.filter(project__organization__in=organizations)
+    if (project := scope.get("project")) is not None:
+        projects = projects.filter(slug=project)
+        if not projects.exists():
+            raise InvalidParameter("project", project, "the slug of a project that exists")
+        agents = agents.filter(project__in=projects)
+    if (agent := scope.get("agent")) is not None and not agents.filter(_agent(agent)).exists():
+        of_project = f" in the project {project!r}" if project is not None else ""
+        raise InvalidParameter("agent", agent, f"an agent that exists{of_project}, by its slug or as project/agent")

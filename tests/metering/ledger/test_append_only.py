@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from decimal import Decimal
+from functools import partial
+from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from django.db import DatabaseError, IntegrityError, connection, transaction
@@ -13,6 +17,7 @@ from costtrack.models import DailyCostSummary, Membership, Organization, Project
 from tests.factories import NOON, make_event, make_organization, make_rate
 
 pytestmark = pytest.mark.django_db
+DOCS = Path(__file__).parents[3] / "docs" / "durability.md"
 
 
 @pytest.fixture
@@ -50,6 +55,32 @@ def test_maintenance_may_delete_within_its_own_transaction(usage: ResourceUsage)
             cursor.execute("SET LOCAL costtrack.maintenance = 'on'")
         cursor.execute("DELETE FROM costtrack_resourceusage")
     assert ResourceUsage.objects.count() == 0
+
+
+def test_the_owner_of_the_tables_truncates_no_month_after_what_the_docs_say() -> None:
+    with connection.cursor() as cursor:
+        if connection.vendor == "sqlite":  # which has no such statement
+            refused(lambda: cursor.execute("TRUNCATE costtrack_resourceusage"), "TRUNCATE")
+            return
+        role = f"keeper_{uuid4().hex}"
+        cursor.execute(f"CREATE ROLE {role} NOLOGIN; GRANT ALL ON SCHEMA public TO {role}")
+        cursor.execute("SELECT tablename FROM pg_tables WHERE tablename LIKE 'costtrack%'")
+        tables = [table for (table,) in cursor.fetchall()]
+        months = [table for table in tables if table.startswith("costtrack_resourceusage_")]
+        assert len(months) >= 2
+        for table in tables:
+            cursor.execute(f"ALTER TABLE {table} OWNER TO {role}")
+        cursor.execute(f"SET LOCAL ROLE {role}")
+        [recipe] = re.findall(r"```sql\n(REVOKE TRUNCATE.*?)```", DOCS.read_text(), re.DOTALL)
+        cursor.execute(recipe)
+        cursor.execute(
+            "CREATE TABLE costtrack_resourceusage_y2090m01 PARTITION OF costtrack_resourceusage "
+            "FOR VALUES FROM ('2090-01-01') TO ('2090-02-01')"
+        )
+        guarded = ["costtrack_resourceusage", "costtrack_usagekey", *months, "costtrack_resourceusage_y2090m01"]
+        for table in (*guarded, "costtrack_organization CASCADE"):
+            refused(partial(cursor.execute, f"TRUNCATE {table}"), "permission denied")
+        cursor.execute("TRUNCATE costtrack_agentkey")  # of others it may
 
 
 def test_an_organization_with_usage_cannot_be_deleted(usage: ResourceUsage) -> None:

@@ -12,8 +12,9 @@ import time_machine
 
 import costtrack
 from costtrack.budgets.holds import sweep_expired
+from costtrack.budgets.pruning import prune_counters
 from costtrack.metering.ledger import record_events
-from costtrack.models import Agent, Hold, Organization, Project, Rate
+from costtrack.models import Agent, BudgetCounter, Hold, Organization, Project, Rate
 from costtrack.pricing.ratebook import forget_rates
 from costtrack.reporting.recommendations import RecommendationKind
 from tests.budgets.asked import make_budget
@@ -75,6 +76,15 @@ def test_a_budget_of_dollars_tells_the_seconds_too(acme: Organization) -> None:
     make_budget(acme, "100")
     job(used=600)
     assert [one.saving_usd for one in recommended(acme, IDLE)] == [Decimal("1.5")]  # 3000 x 0.0005
+
+
+def test_what_was_held_is_known_after_the_counters_are_gone(acme: Organization) -> None:
+    make_budget(acme, "100")
+    job(used=600)
+    costtrack.flush()
+    prune_counters("default", NOON + timedelta(days=3))
+    assert not BudgetCounter.objects.exists()
+    assert [one.saving_usd for one in recommended(acme, IDLE)] == [Decimal("1.5")]
 
 
 def test_idle_time_of_others_is_none_of_it(acme: Organization) -> None:

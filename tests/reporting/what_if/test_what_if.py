@@ -243,6 +243,23 @@ def test_a_scope_narrows_it() -> None:
     assert asked(scope={"customer": "c1"}).read_from == "ledger"
 
 
+def test_a_project_or_agent_that_is_not_there_is_an_error_and_no_0() -> None:
+    make_organization("globex")
+    theirs = {"organization": "globex", "project": "theirs", "agent": "reader"}
+    record_events([make_event(attribution={"project": "website", "agent": "a/b"}), make_event(attribution=theirs)])
+    for known in ({"project": "website"}, {"agent": "a/b"}, {"agent": "website/a/b"}):
+        assert asked(organization="acme", scope=known).total.calls == 1
+    assert asked(scope={"agent": "theirs/reader"}).total.calls == 1
+    for project in ("webiste", "theirs"):
+        with pytest.raises(InvalidParameter, match=f"project: got '{project}', expected the slug of a project that"):
+            asked(organization="acme", scope={"project": project})
+    for agent in ("nobody", "theirs/reader", "reader"):
+        with pytest.raises(InvalidParameter, match=f"agent: got '{agent}', expected an agent that exists, by its slug"):
+            asked(organization="acme", scope={"agent": agent})
+    with pytest.raises(InvalidParameter, match="an agent that exists in the project 'website', by its slug"):
+        asked(scope={"project": "website", "agent": "reader"})
+
+
 def test_without_another_model_or_card_the_rates_known_now_price_each_calls_own() -> None:
     make_rate(per_million=("2", "10"), effective_from=NOON)
     tool = make_event(0, 0, resource_type="api_call", provider="pubmed", model="", amount=Decimal(1))
