@@ -132,7 +132,11 @@ def _by_the_orm(asked: Asked) -> list[Line]:
         line("its top 10 projects", lambda: costs_by("project", asked.month, organizations=own, limit=10), "month"),
         line("its top 10 models", lambda: costs_by("model", asked.month, organizations=own, limit=10), "month"),
         line("its top 10 agents", lambda: top_agents(asked.month, organizations=own)),
-        line("90 days by model", lambda: cost_summary(trend, summaries_of(asked.quarter, by=("model",), organizations=own)), "trend"),
+        line(
+            "90 days by model",
+            lambda: cost_summary(trend, summaries_of(asked.quarter, by=("model",), organizations=own)),
+            "trend",
+        ),
     ]
 
 

@@ -82,7 +82,7 @@ class ReconcilePage(Page):
         if file is None:
             raise InvalidParameter("invoice", "no file", A_FILE)
         invoice = read_invoice(file.read(MAX_BYTES + 1), provider=provider)
-        if True:
+        with limited_reading(settings.database):
             return reconcile_invoice(invoice, organization=organization, days=self._days(invoice))
 
     def _days(self, invoice: Invoice) -> DayRange:

@@ -252,7 +252,7 @@ def _build(fields: Mapping[str, Any], given: GivenAttribution, check: FieldCheck
     if is_estimated is not None and is_estimated is not True:
         is_estimated = check.take("is_estimated", partial(clean_flag, "is_estimated"), is_estimated, False)
     problems = check.problems
-    if lacks_input(counts, values):
+    if counts and lacks_input(counts, values):
         problems = [*problems, NO_INPUT]
         is_estimated = True
     if is_estimated or dropped:

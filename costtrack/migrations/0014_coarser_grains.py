@@ -9,7 +9,6 @@ SQLite makes the table anew. That breaks the views over it, so all views are dro
 
 from contextlib import contextmanager
 
-from django.contrib.postgres.operations import AddConstraintNotValid
 from django.db import migrations, models
 
 GRAINS = ["pending", "agent", "project", "model", "org", "site"]
@@ -67,6 +66,17 @@ UNIQUE = [
         ),
     ),
 ]
+
+
+class AddConstraintNotValid(migrations.AddConstraint):
+    """A constraint that PostgreSQL asks of new rows only. Django has it, too, but where psycopg can be imported."""
+
+    def database_forwards(self, app_label, schema_editor, from_state, to_state):
+        model = to_state.apps.get_model(app_label, self.model_name)
+        if self.allow_migrate_model(schema_editor.connection.alias, model):
+            schema_editor.execute(f"{self.constraint.create_sql(model, schema_editor)} NOT VALID", None)
+
+
 CHECK = [migrations.AddConstraint(model_name="dailycostsummary", constraint=KNOWN)]
 CHECK_NEW_ROWS = [AddConstraintNotValid(model_name="dailycostsummary", constraint=KNOWN)]
 

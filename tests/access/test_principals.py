@@ -55,6 +55,13 @@ def test_a_superuser_is_admin_everywhere(organizations: dict[str, Organization])
     assert root.role_in(organizations["globex"]) == "admin"
     assert root.organization("globex", right=Right.INGEST) == organizations["globex"]
     assert root.organization("unknown", right=Right.READ) is None
+    assert root.is_granted_all
+
+
+def test_nobody_else_is_granted_all_whatever_they_belong_to(organizations: dict[str, Organization]) -> None:
+    assert not person(dict.fromkeys(organizations.values(), "admin"), is_staff=True).is_granted_all
+    key = create_key(organization=organizations["acme"], name="robot", can_ingest=True, can_read=True, now=NOON).key
+    assert not KeyHolder(key).is_granted_all
 
 
 @pytest.mark.parametrize("right", Right)
@@ -67,6 +74,7 @@ def test_others_are_granted_nothing(
 ) -> None:
     somebody = person({organizations["acme"]: role} if role else None, **fields)
     assert not somebody.has(right)
+    assert not somebody.is_granted_all
     assert granted(somebody, right) == []
     assert somebody.organization("acme", right=right) is None
     assert somebody.role_in(organizations["acme"]) is None

@@ -111,9 +111,11 @@ class BudgetScene(Scene):
         return run("budget_acts", act, json.dumps(arguments), environment=self.environment(), log=self.folder / "log")
 
     def start_calls(self, name: str, *options: object, who: Any = None, url: str | None = None) -> Child:
-        """Start a process that reserves once `go` is said."""
+        """Start a process that reserves once `go` is said; without a `url` its connection may prepare."""
         given = ("--who", json.dumps(who)) if who else ()
         self.names.append(name)
+        if url is None and self.database.url.startswith("postgresql:"):
+            url = f"{self.database.url}?prepare_threshold=1"
         return self.start("budget_calls", self.folder, name, *given, *options, url=url)
 
     def go(self) -> None:
