@@ -128,7 +128,8 @@ def _call_cost_tile(figures: Figures) -> Tile:
 
 def _unpriced_tile(figures: Figures, slug: str | None) -> Tile:
     count = figures.unpriced_calls
-    note = "Their cost is unknown, and in no total: add a rate" if count else "Every call has a price."
+    unpriced = "Their cost is unknown, and in no total: they have no rate, or told no usage"
+    note = unpriced if count else "Every call has a price."
     return Tile(
         id="unpriced",
         label="Unpriced calls",
