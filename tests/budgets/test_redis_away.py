@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from datetime import timedelta
 from decimal import Decimal
@@ -95,6 +96,19 @@ def test_while_redis_hangs_the_database_admits_within_the_timeout(acme: Organiza
         assert one.leases == ""
         assert counted(budget) == (0, Decimal("0.1"), Decimal("0.1"))
         assert admitted(20, "0.1") == 8  # 0.1 is held, 0.1 is leased
+
+
+@pytest.mark.usefixtures("impatient")
+def test_a_wait_that_the_kernel_ends_is_a_timeout_and_no_lost_connection(
+    acme: Organization, server: OwnRedis, caplog: pytest.LogCaptureFixture
+) -> None:
+    """What was lost is asked once more over a new connection; what has not answered in time is not."""
+    make_budget(acme, "1")
+    granted("0.01")
+    caplog.set_level(logging.INFO, logger="costtrack")
+    with server.stopped():
+        granted("0.1")
+    assert "TimeoutError: Redis has not answered in time." in caplog.text
 
 
 @pytest.mark.usefixtures("impatient")
