@@ -47,6 +47,8 @@ class KnownBudgets:
         self._is_asked = False
         self._is_overdue = False
         """Whether somebody has waited in vain, and no answer has come since: nobody else waits until one does."""
+        self._is_over_kept = False
+        """Whether the thread asks over a connection that it has kept: if its host is gone, that may hang for long."""
         self._is_stopping = False
         self._has_failed = False
         self._is_known = False
@@ -78,7 +80,9 @@ class KnownBudgets:
                 left = asked_at + patience - time.monotonic()
                 if left <= 0 or self._thread is None:
                     self._answered_at = time.monotonic()
-                    self._is_overdue = left <= 0
+                    self._is_overdue = left <= 0 and not self._is_over_kept
+                    if self._is_over_kept:  # the next call begins another thread, with a connection of its own
+                        self._is_over_kept, self._thread = False, None
                     self._changed.notify_all()
                     return
                 self._changed.wait(left)
@@ -118,6 +122,9 @@ class KnownBudgets:
                 self._is_asked = False
                 book = self._loaded()
                 with self._changed:
+                    if self._thread is not threading.current_thread():  # nobody waits for this one any more
+                        return
+                    self._is_over_kept = False
                     if book is not None:
                         self.set(book)
                         self._is_known = True
@@ -135,6 +142,7 @@ class KnownBudgets:
 
     def _loaded(self) -> Book | None:
         was_open = connections[self._alias].connection is not None
+        self._is_over_kept = was_open
         try:
             book = self._loaded_from_sqlite() if self._is_sqlite else loaded_book(self.by_id, using=self._alias)
         except Exception as error:  # the thread must live, whatever this was

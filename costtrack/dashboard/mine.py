@@ -14,11 +14,11 @@ from costtrack.conf import settings
 from costtrack.dashboard.addresses import address
 from costtrack.dashboard.budget_cards import BudgetCard, budget_cards, most_used_first, organization_zones
 from costtrack.dashboard.charts.stacked_bars import Series, StackedBars
-from costtrack.dashboard.pages import Page
+from costtrack.dashboard.pages import MANY_ORGANIZATIONS, Page
 from costtrack.dashboard.periods import short_day
 from costtrack.dashboard.words import instant_words, short_count
 from costtrack.domain.periods import DayRange
-from costtrack.models import AgentKey
+from costtrack.models import AgentKey, Organization
 from costtrack.reporting.budgets import budgets_within, standing_of
 from costtrack.reporting.user_usage import UserUsage, user_usage
 from costtrack.reporting.wording import one_line, usd_text
@@ -39,12 +39,14 @@ class MinePage(Page):
         """The last days from the ledger: few, because no summary has the user."""
         days = DayRange(self.today - timedelta(days=DAYS - 1), self.today + timedelta(days=1))
         user = str(self.request.user.pk)
-        found = user_usage(user, days, organizations=self.organizations)
+        found = user_usage(user, days, organizations=self._own)
         figures = found.figures
         slug = None if self.organization is None else self.organization.slug
         return {
             "user": user,
             "days": DAYS,
+            "many": f"{len(self.organizations):,}" if self.has_many_organizations else "",
+            "own": ", ".join(one_line(organization.name or organization.slug) for organization in self._own),
             "cost": usd_text(figures.known_cost_usd),
             "calls": f"{figures.calls:,}",
             "unpriced": figures.unpriced_calls,
@@ -59,6 +61,14 @@ class MinePage(Page):
             "budgets_href": address("budgets", organization=slug),
             "keys": self._key_lines(),
         }
+
+    @cached_property
+    def _own(self) -> Sequence[Organization]:
+        """Those whose ledger is read: of many, which only a superuser has, the ones that the person is of."""
+        if not self.has_many_organizations:
+            return self.organizations
+        mine = {one.organization_id for one in self.person.memberships} | {key.organization_id for key in self._keys}
+        return [one for one in self.organizations if one.pk in mine][:MANY_ORGANIZATIONS]
 
     @cached_property
     def _keys(self) -> Sequence[AgentKey]:

@@ -23,6 +23,7 @@ DECLARE
     p_start timestamptz;
     p_amount numeric;
     p_limit numeric;
+    p_is_shadow boolean;
     taking jsonb;
     counter_id bigint;
     counter record;
@@ -61,12 +62,18 @@ BEGIN
     ELSE
         FOR i IN 0 .. jsonb_array_length(p_takings) - 1 LOOP -- row by row: that is the order of the locks
             -- Limit and enforcement are the caller's: at this epoch, which is locked, nobody has changed them since.
+            -- A process of before this migration names none.
             taking := p_takings -> i;
             p_budget := taking -> 0;
             p_subject := taking ->> 1;
             p_start := taking ->> 2;
             p_amount := taking ->> 3;
             p_limit := taking ->> 4;
+            p_is_shadow := taking -> 5;
+            IF p_is_shadow IS NULL THEN
+                SELECT b."limit", b.enforcement = 'shadow' INTO p_limit, p_is_shadow
+                FROM costtrack_budget b WHERE b.id = p_budget;
+            END IF;
             UPDATE costtrack_budgetcounter c
             SET held = c.held + p_amount, updated_at = clock_timestamp()
             WHERE c.budget_id = p_budget AND c.subject = p_subject AND c.period_start = p_start
@@ -79,7 +86,7 @@ BEGIN
                 IF NOT FOUND THEN
                     answer := jsonb_build_object('kind', 'missing', 'place', i);
                     EXIT;
-                ELSIF NOT (taking -> 5)::boolean THEN -- it is no shadow
+                ELSIF NOT p_is_shadow THEN
                     answer := jsonb_build_object(
                         'kind', 'refused', 'place', i, 'limit', p_limit::text, 'spent', counter.spent::text,
                         'held', counter.held::text, 'leased', counter.leased::text);
@@ -120,21 +127,57 @@ BEGIN
 END $$
 """
 
-TRIGGER = """
+TRIGGERS = """
+-- Whoever changes budgets, by SQL alone too, waits for the reservations under way, and the next ones read them anew.
 CREATE FUNCTION costtrack_budget_changed() RETURNS trigger LANGUAGE plpgsql AS $$
+DECLARE
+    owners bigint[];
 BEGIN
-    -- Whoever changes it, by SQL alone too, waits for the reservations under way, and the next ones read it anew.
-    PERFORM FROM costtrack_organization o WHERE o.id = coalesce(NEW.organization_id, OLD.organization_id) FOR UPDATE;
-    UPDATE costtrack_organization o SET budget_epoch = o.budget_epoch + 1
-    WHERE o.id = coalesce(NEW.organization_id, OLD.organization_id);
+    IF TG_OP = 'UPDATE' THEN
+        owners := ARRAY(SELECT organization_id FROM changed UNION SELECT organization_id FROM was);
+    ELSE
+        owners := ARRAY(SELECT DISTINCT organization_id FROM changed);
+    END IF;
+    PERFORM FROM costtrack_organization o WHERE o.id = ANY (owners) ORDER BY o.id FOR UPDATE;
+    UPDATE costtrack_organization o SET budget_epoch = o.budget_epoch + 1 WHERE o.id = ANY (owners);
     RETURN NULL;
 END $$;
-CREATE TRIGGER costtrack_budget_changed AFTER INSERT OR UPDATE OR DELETE ON costtrack_budget
-FOR EACH ROW EXECUTE FUNCTION costtrack_budget_changed()
+CREATE TRIGGER costtrack_budget_added AFTER INSERT ON costtrack_budget
+REFERENCING NEW TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION costtrack_budget_changed();
+CREATE TRIGGER costtrack_budget_changed AFTER UPDATE ON costtrack_budget
+REFERENCING OLD TABLE AS was NEW TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION costtrack_budget_changed();
+CREATE TRIGGER costtrack_budget_removed AFTER DELETE ON costtrack_budget
+REFERENCING OLD TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION costtrack_budget_changed();
+-- Who saves an organization that he has read a while ago does not put its epoch back.
+CREATE FUNCTION costtrack_epoch_kept() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    NEW.budget_epoch := OLD.budget_epoch;
+    RETURN NEW;
+END $$;
+CREATE TRIGGER costtrack_epoch_kept BEFORE UPDATE ON costtrack_organization
+FOR EACH ROW WHEN (NEW.budget_epoch < OLD.budget_epoch) EXECUTE FUNCTION costtrack_epoch_kept();
+-- In place of the foreign key: a reservation that the deletion has waited for is gone with it.
+CREATE FUNCTION costtrack_organization_deleted() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    DELETE FROM costtrack_hold h WHERE h.organization_id = OLD.id;
+    RETURN NULL;
+END $$;
+CREATE TRIGGER costtrack_organization_deleted AFTER DELETE ON costtrack_organization
+FOR EACH ROW EXECUTE FUNCTION costtrack_organization_deleted();
+-- What was changed by SQL alone before, or while new processes ran already, is read anew by all.
+UPDATE costtrack_organization SET budget_epoch = budget_epoch + 1
+WHERE id IN (SELECT organization_id FROM costtrack_budget)
 """
-DROP_TRIGGER = """
+DROP_TRIGGERS = """
+DROP TRIGGER costtrack_organization_deleted ON costtrack_organization;
+DROP FUNCTION costtrack_organization_deleted();
+DELETE FROM costtrack_hold h WHERE NOT EXISTS (SELECT FROM costtrack_organization o WHERE o.id = h.organization_id);
+DROP TRIGGER costtrack_budget_added ON costtrack_budget;
 DROP TRIGGER costtrack_budget_changed ON costtrack_budget;
-DROP FUNCTION costtrack_budget_changed()
+DROP TRIGGER costtrack_budget_removed ON costtrack_budget;
+DROP FUNCTION costtrack_budget_changed();
+DROP TRIGGER costtrack_epoch_kept ON costtrack_organization;
+DROP FUNCTION costtrack_epoch_kept()
 """
 
 
@@ -154,8 +197,8 @@ class Migration(migrations.Migration):
             ),
         ),
         migrations.RunPython(
-            former.run(former.DROP, CREATE, TRIGGER),
-            former.run(DROP_TRIGGER, former.DROP, former.CREATE),
+            former.run(former.DROP, CREATE, TRIGGERS),
+            former.run(DROP_TRIGGERS, former.DROP, former.CREATE),
             elidable=False,
         ),
     ]

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import zoneinfo
+from collections.abc import Iterable
 from datetime import datetime
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from django.conf import settings
 from django.core.exceptions import ValidationError
@@ -59,6 +60,14 @@ class Organization(models.Model):
     def __str__(self) -> str:
         """The name, else the slug."""
         return self.name or self.slug
+
+    def save(self, *, update_fields: Iterable[str] | None = None, **how: Any) -> None:
+        """Save it, but for its epoch: that moves on with its budgets, also while somebody edits this row."""
+        if update_fields is None and not self._state.adding and not how.get("force_insert"):
+            update_fields = [
+                field.name for field in self._meta.concrete_fields if field.name not in ("id", "budget_epoch")
+            ]
+        super().save(update_fields=update_fields, **how)
 
     def clean(self) -> None:
         """Refuse a time zone that does not exist."""

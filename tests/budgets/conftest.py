@@ -13,8 +13,9 @@ from costtrack.models import Organization
 from tests.budgets.redis_scene import OwnRedis
 from tests.factories import NOON, make_organization, make_rate
 
-collect_ignore = [] if connection.vendor == "postgresql" else ["test_asked_directly.py"]
-"""The latter are about PostgreSQL's libpq."""
+OF_POSTGRES = ["test_asked_directly.py", "test_kept_connection.py"]
+"""About libpq, and about a connection that SQLite's processes do not keep."""
+collect_ignore = [] if connection.vendor == "postgresql" else OF_POSTGRES
 
 
 @pytest.fixture(autouse=True)

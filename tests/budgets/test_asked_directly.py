@@ -10,7 +10,7 @@ from decimal import Decimal
 from types import FrameType
 
 import pytest
-from django.db import DataError, OperationalError, connection
+from django.db import DataError, IntegrityError, OperationalError, connection
 
 from costtrack.budgets.backends.prepared import value_of
 from costtrack.exceptions import BudgetExceeded
@@ -80,6 +80,24 @@ def test_a_function_that_a_migration_has_made_anew_is_asked_all_the_same() -> No
     define("varchar")
     assert value_of(connection, "SELECT pg_temp.echo(%s)", "7") == "7"
     assert value_of(connection, "SELECT pg_temp.echo(%s)", "7") == "7"
+
+
+def test_what_fails_at_the_commit_is_no_answer() -> None:
+    """Its error comes behind the answer: here a constraint that is checked at the end."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "CREATE TEMP TABLE late (id int UNIQUE DEFERRABLE INITIALLY DEFERRED); INSERT INTO late VALUES (1);"
+            "CREATE FUNCTION pg_temp.again(said text) RETURNS text LANGUAGE sql AS "
+            "'INSERT INTO late VALUES (1); SELECT said'"
+        )
+    with pytest.raises(IntegrityError, match="late_id_key"):
+        value_of(connection, "SELECT pg_temp.again(%s)", "x")
+    assert value_of(connection, "SELECT %s::text", "goes on") == "goes on"
+
+
+def test_in_a_pipeline_it_is_asked_by_a_cursor() -> None:
+    with connection.connection.pipeline():
+        assert value_of(connection, "SELECT %s::text", "x") == "x"
 
 
 def test_a_long_question_is_sent_whole() -> None:

@@ -10,7 +10,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from django.db import connection, connections, transaction
+from django.db import connections, transaction
 
 from costtrack.budgets import known
 from costtrack.budgets.changes import change_budget, delete_budget
@@ -201,20 +201,3 @@ def test_limits_are_read_when_they_are_needed(acme: Organization) -> None:
     hold("0.9")
     change_budget(budget, limit=Decimal(5))
     assert hold("4") is not None  # the list that is known is old, and the database says so
-
-
-def test_a_kept_connection_that_the_server_ended_is_made_anew_at_once(
-    acme: Organization, caplog: pytest.LogCaptureFixture
-) -> None:
-    assert budgets_of("acme") is None
-    if connection.vendor == "postgresql":  # SQLite's is not kept
-        with connection.cursor() as cursor:
-            cursor.execute(
-                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
-                "WHERE datname = current_database() AND pid <> pg_backend_pid() AND backend_type = 'client backend'"
-            )
-            assert len(cursor.fetchall()) == 1
-    make_budget(acme)
-    known.known_budgets("default").refresh()
-    assert budgets_of("acme") is not None
-    assert not caplog.records

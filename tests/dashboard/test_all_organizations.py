@@ -5,12 +5,13 @@ from __future__ import annotations
 from decimal import Decimal
 
 import pytest
+from django.contrib.auth import get_user_model
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
 from costtrack.aggregation import fold_pending
-from costtrack.models import Agent, DailyCostSummary, Organization
+from costtrack.models import Agent, DailyCostSummary, Membership, Organization
 from tests.api.callers import person
 from tests.dashboard.reading import ROOT, Element, opened, tile
 from tests.reporting.booked import agent, book, organization
@@ -98,6 +99,24 @@ def test_of_many_organizations_projects_and_agents_are_for_their_own_pages(
     [link] = resources.by_id("ct-owners").all("a")
     assert link.attributes["href"] == "/costs/resources/?organization=globex&period=mtd"
     assert opened(superuser, link.attributes["href"].removeprefix(ROOT)).by_id("ct-owners-heading").text == "By agent"
+
+
+def test_of_many_organizations_one_s_own_usage_is_looked_for_where_one_belongs(
+    superuser: Client, acme: Organization, globex: Organization
+) -> None:
+    root = get_user_model().objects.get(username="root")
+    book(acme, "3", user=str(root.pk))
+    book(globex, "4", user=str(root.pk))
+    assert opened(superuser, "mine/").by_id("ct-my-cost").text == "$7.00"
+    make_many()
+    page = opened(superuser, "mine/")
+    assert page.by_id("ct-my-cost").text == "$0.00"
+    assert page.by_id("ct-own").text.startswith("Of none: the ledgers of 22 organizations are not searched")
+    Membership.objects.create(user=root, organization=globex, role="viewer")
+    page = opened(superuser, "mine/")
+    assert page.by_id("ct-my-cost").text == "$4.00"
+    assert page.by_id("ct-own").text.startswith("Of globex, which you belong to or have a key of: ")
+    assert opened(superuser, "mine/", organization="acme").by_id("ct-my-cost").text == "$3.00"
 
 
 VLLM = ("vllm 1 unpriced", "unpriced")

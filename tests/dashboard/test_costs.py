@@ -39,7 +39,10 @@ def test_the_month_to_date_is_compared_with_the_same_days_of_last_month(
     assert tile(page, "calls") == "Calls 4 1 error, 25.0 %"
     assert tile(page, "tokens").startswith("Tokens 4.50K 4.00K in, 500 out; 0 of the input cached (0.0 %)")
     assert tile(page, "call-cost") == "Cost per call $20.000000"  # 60 by the 3 that have a price
-    assert tile(page, "unpriced") == "Unpriced calls 1 Their cost is unknown, and in no total: they have no rate, or told no usage"
+    assert (
+        tile(page, "unpriced")
+        == "Unpriced calls 1 Their cost is unknown, and in no total: they have no rate, or told no usage"
+    )
 
 
 def test_groups_are_the_dearest_first_with_their_share_and_change(viewer: Client, bot: Agent) -> None:

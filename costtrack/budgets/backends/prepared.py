@@ -33,7 +33,7 @@ def value_of(connection: BaseDatabaseWrapper, statement: str, parameter: str) ->
     connection.ensure_connection()
     may_prepare = getattr(connection.connection, "prepare_threshold", None) is not None  # psycopg 2 never prepares
     if may_prepare and not connection.execute_wrappers and not connection.queries_logged:
-        if not connection.in_atomic_block and connection.connection.autocommit and hasattr(select, "poll"):
+        if _may_be_asked_directly(connection):
             answer = _asked_directly(connection, statement, parameter)
             if answer is not None:
                 return answer
@@ -41,6 +41,13 @@ def value_of(connection: BaseDatabaseWrapper, statement: str, parameter: str) ->
     with connection.cursor() as cursor:
         cursor.execute(statement, [parameter])
         return cursor.fetchone()[0]
+
+
+def _may_be_asked_directly(connection: BaseDatabaseWrapper) -> bool:
+    """Whether a statement is a transaction of its own, and its answer comes at once."""
+    raw: Any = connection.connection
+    is_alone = not connection.in_atomic_block and raw.autocommit and not raw.pgconn.pipeline_status
+    return is_alone and hasattr(select, "poll")
 
 
 def _prepared(connection: BaseDatabaseWrapper, statement: str, parameter: str) -> Any:
@@ -125,8 +132,8 @@ class _DirectStatements:
             if not pgconn.is_busy():
                 break
         result = pgconn.get_result()
-        while pgconn.get_result() is not None:
-            pass
+        while (later := pgconn.get_result()) is not None:  # what fails at the commit comes behind the answer
+            result = later if result.status in _FINE else result
         if result.status not in _FINE:
             raise error_from_result(result)
         return result
