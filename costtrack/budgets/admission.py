@@ -5,9 +5,9 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
+from typing import NamedTuple
 from uuid import UUID
 
 from django.db import Error, InterfaceError, OperationalError, connections
@@ -39,8 +39,7 @@ REDIS_ATTEMPTS = 4
 logger = logging.getLogger("costtrack")
 
 
-@dataclass(frozen=True, slots=True)
-class Granted:
+class Granted(NamedTuple):
     """A reservation: the call may be made."""
 
     hold_id: UUID | None
@@ -130,7 +129,8 @@ def reserve(
             raise HoldEnded(asked.hold_id, answer.kind)
         if answer.kind == "held":
             check_is_enough(asked.hold_id, takings, leases=answer.leases, using=alias)
-        _log_shadow(answer, takings)
+        if answer.shadow:
+            _log_shadow(answer, takings)
         return Granted(asked.hold_id, answer.expires_at, is_unpriced, answer.leases, answer.admitted_at or asked.at)
     return _without_answer(counters, asked_of, None, is_unpriced)
 
@@ -162,7 +162,7 @@ def _answer(
         if is_lock or connection.in_atomic_block or connection.vendor == "sqlite":
             raise
         connection.close()
-        return backend.reserve(replace(asked, may_be_known=True), takings, budgets, is_unpriced=is_unpriced)
+        return backend.reserve(asked._replace(may_be_known=True), takings, budgets, is_unpriced=is_unpriced)
 
 
 def _log_shadow(answer: Answer, takings: Sequence[Taking]) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import NamedTuple, Protocol
@@ -14,8 +13,7 @@ from costtrack.budgets.counters import CounterOf
 from costtrack.domain.budget_rules import Facts, Quantities
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Ask:
+class Ask(NamedTuple):
     """A call that is about to be made."""
 
     hold_id: UUID

@@ -14,6 +14,7 @@ import struct
 import threading
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Any
 from uuid import UUID
 
@@ -89,7 +90,7 @@ class _Connection:
     def _command(self, *words: object) -> Any:
         redis = _redis()
         try:
-            self._connection.send_packed_command([_packed(words)], check_health=False)
+            self._connection.send_packed_command([_pack(words)], check_health=False)
             return self._connection.read_response()
         except redis.exceptions.ConnectionError as error:
             if any(isinstance(one, BlockingIOError) for one in (error.__cause__, error.__context__)):
@@ -131,6 +132,11 @@ def _packed(words: Sequence[object]) -> bytes:
         return command.encode()
     encoded = [text.encode() for text in texts]  # lengths are those of bytes
     return b"*%d\r\n%b" % (len(encoded), b"".join([b"$%d\r\n%b\r\n" % (len(word), word) for word in encoded]))
+
+
+_pack: Callable[[Any], bytes] = _packed
+with suppress(ImportError):
+    from hiredis import pack_command as _pack  # of the extra: in a third of the time
 
 
 class RedisServer:
