@@ -77,12 +77,15 @@ class CostPage(Page):
         known = self.known_dimensions
         asked = self.given.get("group_by", known[0])
         if asked not in known:
-            raise InvalidParameter("group_by", asked, f"one of {', '.join(known)}")
+            where = "; the others on the page of one organization" if asked in self.dimensions else ""
+            raise InvalidParameter("group_by", asked, f"one of {', '.join(known)}{where}")
         return asked
 
     @property
     def known_dimensions(self) -> Sequence[str]:
-        """With organizations where there are several."""
+        """With organizations where there are several; of many without what each has many of."""
+        if self.has_many_organizations:
+            return ("model", "provider", "organization")
         return (*self.dimensions, *(["organization"] if len(self.organizations) > 1 else []))
 
     @property
