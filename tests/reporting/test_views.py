@@ -15,6 +15,7 @@ from django.db.migrations.state import ProjectState
 from django.db.models import CharField
 from django.db.utils import DatabaseError
 
+from costtrack.budgets.changes import change_budget
 from costtrack.domain.money import decimal_from_database, plain
 from costtrack.metering.corrections import adjust_usage, price_again, void_usage
 from costtrack.metering.ledger import record_events
@@ -214,7 +215,7 @@ def test_what_is_recorded_shows_in_the_status_of_its_budget(acme: Organization) 
 def test_a_resting_budget_says_so_and_nothing_else(acme: Organization) -> None:
     budget = make_budget(acme, "1", name="rests")
     record(occurred_at=datetime.now(UTC))
-    type(budget).objects.filter(pk=budget.pk).update(is_active=False)
+    change_budget(budget, is_active=False)
     assert rows_of("costtrack_v_budget_status", *STATUS) == [("rests", None, None, None, None, None, "resting")]
 
 
