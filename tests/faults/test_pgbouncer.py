@@ -70,14 +70,14 @@ def test_prepared_statements_which_the_pool_forgets_are_no_fault_of_the_events(
     scene.django_database.update({"CONN_MAX_AGE": None, "OPTIONS": {"prepare_threshold": 0}})
     metering = [
         scene.start_metering(f"m{number}", "--hectic", "--events", 300, "--end", "sleep", url=url)
-        for number in range(5)  # more than the pool has connections
+        for number in range(8)  # more than twice as many as the pool has connections
     ]
-    for number in range(5):
+    for number in range(8):
         scene.wait_until_metered(f"m{number}", 300)
     for child in metering:
         child.kill()
     scene.django_database.clear()  # the host has mended its settings
     reckoning = scene.reckon(url=url)
-    assert len(reckoning.notes.acknowledged) == 1500
+    assert len(reckoning.notes.acknowledged) == 2400
     assert reckoning.drained["counters"]["flush_errors"] >= 1
     assert reckoning.drained["dead_letters"] == 0
