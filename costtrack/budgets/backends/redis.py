@@ -25,7 +25,7 @@ from costtrack.budgets.lease_grants import LONGEST, MARGIN, Grants, Need, grant_
 from costtrack.budgets.leases import MOST_AMOUNT, rows_of, units_of
 from costtrack.budgets.redis_holds import instant, milliseconds, take_back_leases
 from costtrack.conf import settings
-from costtrack.domain.budget_rules import BudgetMetric, Expiry
+from costtrack.domain.budget_rules import Expiry
 
 ATTEMPTS = 5
 """How often it is asked while others take what was just leased."""
@@ -116,13 +116,7 @@ class RedisBackend:
         ends: int = 0,
     ) -> _Said:
         """What the script says; `grants` are made known to that `run` first, which is done once at most."""
-        known: dict[tuple[BudgetMetric, int], int] = {}  # of most calls all budgets count the same
-        units = []
-        for counter, amount in takings:
-            which = counter.rule.metric, id(amount)
-            if which not in known:
-                known[which] = units_of(amount, counter.rule.metric)
-            units.append(known[which])
+        units = [units_of(amount, counter.rule.metric) for counter, amount in takings]
         keys = [counter.key for counter, _ in takings]
         hold_id, about = ask.hold_id.hex, orjson.dumps(ask.about).decode()
         leases = grants.leases if grants else {}

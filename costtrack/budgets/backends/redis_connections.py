@@ -69,7 +69,7 @@ class _Connection:
         self._connection = kind(**options, redis_connect_func=self._on_connect)
         self._is_made = False
         self._connection.connect()
-        _let_the_kernel_watch_the_time(getattr(self._connection, "_sock", None), timeout)
+        _let_the_kernel_watch_the_time(getattr(self._connection, "_sock", None), options["socket_timeout"])
         name = f"{self._info('server')['run_id']}:{self._info('replication').get('master_replid', '')}"
         self.run = Run(name, f"costtrack:{{{installation}:{name}}}:")
         self.used_at = time.monotonic()
@@ -109,13 +109,14 @@ class _Connection:
         connection.on_connect()
 
 
-def _let_the_kernel_watch_the_time(sock: Any, seconds: float) -> None:
+def _let_the_kernel_watch_the_time(sock: Any, seconds: float | None) -> None:
     """Have a plain socket block, and the kernel end its waits: with `BlockingIOError`, which `_command` knows.
 
     With a timeout of Python's own each send and each receive begins with a `poll`, and so lets go of the GIL twice. To
     get it back takes as long, where eight threads want it, as all of our own work.
     """
-    if type(sock) is not socket.socket or socket.socket.__module__ != "socket":  # TLS, or gevent has its own
+    is_plain = type(sock) is socket.socket and socket.socket.__module__ == "socket"  # no TLS, and no gevent
+    if not is_plain or not seconds:
         return
     whole = int(seconds)
     interval = struct.pack("ll", whole, int((seconds - whole) * 1_000_000))
