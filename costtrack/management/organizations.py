@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, TypeVar
 
 from django.core.management.base import CommandError
 from django.db.models import QuerySet
 
 from costtrack.conf import settings
 from costtrack.models import Agent, Organization, Project
+
+Row = TypeVar("Row", Organization, Project, Agent)
 
 SHOWN_SLUGS = 20
 WHICH = "Say one of them with --organization."
@@ -18,7 +20,7 @@ NONE_YET = "There are none yet: the first usage makes {default!r}, people make o
 def organization_named(slug: str) -> Organization:
     """The organization of that slug."""
     rows = Organization.objects.using(settings.database).all()
-    found = rows.filter(slug=slug).first() if "\x00" not in slug else None
+    found = _of_slug(rows, slug)
     if found is None:
         none = NONE_YET.format(default=settings.default_organization)
         raise CommandError(f"Organization {slug!r} does not exist. {_known(rows, then=WHICH) or none}")
@@ -28,7 +30,7 @@ def organization_named(slug: str) -> Organization:
 def project_named(organization: Organization, slug: str, *, hint: str = "") -> Project:
     """The project of that slug; `hint` says what else can be done."""
     rows = Project.objects.using(settings.database).filter(organization=organization)
-    found = rows.filter(slug=slug).first() if "\x00" not in slug else None
+    found = _of_slug(rows, slug)
     if found is None:
         problem = f"Organization {organization.slug!r} has no project {slug!r}."
         raise CommandError(f"{problem} {_known(rows) or 'It has none.'} {hint}".rstrip())
@@ -38,11 +40,16 @@ def project_named(organization: Organization, slug: str, *, hint: str = "") -> P
 def agent_named(project: Project, slug: str, *, hint: str = "") -> Agent:
     """The agent of that slug; `hint` says what else can be done."""
     rows = Agent.objects.using(settings.database).filter(project=project)
-    found = rows.filter(slug=slug).first() if "\x00" not in slug else None
+    found = _of_slug(rows, slug)
     if found is None:
         problem = f"Project {project.slug!r} has no agent {slug!r}."
         raise CommandError(f"{problem} {_known(rows) or 'It has none.'} {hint}".rstrip())
     return found
+
+
+def _of_slug(rows: QuerySet[Row], slug: str) -> Row | None:
+    """The row, None without one; PostgreSQL takes no NUL in a text."""
+    return rows.filter(slug=slug).first() if "\x00" not in slug else None
 
 
 def _known(rows: QuerySet[Any], *, then: str = "") -> str:
