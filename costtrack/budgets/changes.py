@@ -120,7 +120,7 @@ def delete_budget(budget: Budget, *, changed_by: Any = None, using: str | None =
     who = str(_person(changed_by) or "somebody")
     told = (budget.pk, budget.name, who)
     with changing_budgets(budget.organization_id, using=alias):
-        if Budget.objects.using(alias).filter(pk=budget.pk).remove():
+        if Budget.objects.using(alias).filter(pk=budget.pk).delete_unrecorded():
             transaction.on_commit(lambda: logger.info("Budget %s, %r, was deleted by %r.", *told), using=alias)
 
 

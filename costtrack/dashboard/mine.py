@@ -45,7 +45,7 @@ class MinePage(Page):
         return {
             "user": user,
             "days": DAYS,
-            "many": f"{len(self.organizations):,}" if self.has_many_organizations else "",
+            "many": f"{len(self.organizations):,}" if self._is_narrowed else "",
             "own": ", ".join(one_line(organization.name or organization.slug) for organization in self._own),
             "cost": usd_text(figures.known_cost_usd),
             "calls": f"{figures.calls:,}",
@@ -62,10 +62,14 @@ class MinePage(Page):
             "keys": self._key_lines(),
         }
 
+    @property
+    def _is_narrowed(self) -> bool:
+        return self.has_many_organizations and self.person.is_superuser
+
     @cached_property
     def _own(self) -> Sequence[Organization]:
-        """Those whose ledger is read: of many, which only a superuser has, the ones that the person is of."""
-        if not self.has_many_organizations:
+        """Those whose ledger is read: of many that a superuser sees, the ones that the person is of."""
+        if not self._is_narrowed:
             return self.organizations
         mine = {one.organization_id for one in self.person.memberships} | {key.organization_id for key in self._keys}
         return [one for one in self.organizations if one.pk in mine][:MANY_ORGANIZATIONS]
@@ -83,7 +87,7 @@ class MinePage(Page):
         projects, agents = {key.project_id for key in keys} - {None}, {key.agent_id for key in keys} - {None}
         whole = Q(project=None, agent=None)
         counting = whole | Q(project__in=projects, agent=None) | Q(agent__in=agents)
-        rows = budgets_within(self.organizations).filter(counting, is_active=True, per="", limit__isnull=False)
+        rows = budgets_within(self._own).filter(counting, is_active=True, per="", limit__isnull=False)
         budgets = list(rows.order_by("id")[:BUDGETS_READ])
         shown = most_used_first(standing_of(budgets, now=self.minute))[:BUDGETS_SHOWN]
         zones = organization_zones(budgets) if self.organization is None else {}

@@ -122,6 +122,7 @@ def _shown(one: ReconciledInvoice) -> Line:
 
 def _line(line: Reconciled) -> Line:
     difference, percent = line.difference_usd, line.difference_percent
+    is_metered = bool(line.calls) or line.metered_usd is not None
     return {
         "day": "" if line.day is None else day_text(line.day),
         "model": one_line(line.model),
@@ -131,5 +132,5 @@ def _line(line: Reconciled) -> Line:
         "percent": NONE if percent is None else f"{percent:+,}{PERCENT}",
         "calls": f"{line.calls:,}",
         "unpriced": line.unpriced_calls,
-        "only": "only metered" if line.invoiced_usd is None else "" if line.calls else "only invoiced",
+        "only": "only metered" if line.invoiced_usd is None else "" if is_metered else "only invoiced",
     }

@@ -58,7 +58,7 @@ class Reconciled:
         """The difference in percent of what is invoiced, to 2 places, half-even; None where that is nothing."""
         if not self.invoiced_usd:
             return None
-        ratio = _ROUNDING.divide(self.difference_usd * 100, self.invoiced_usd)
+        ratio = _ROUNDING.divide(EXACT.multiply(self.difference_usd, Decimal(100)), abs(self.invoiced_usd))
         return ratio.quantize(Decimal(1).scaleb(-PERCENT_PLACES), context=_ROUNDING)
 
 

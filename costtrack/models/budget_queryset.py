@@ -27,6 +27,10 @@ class BudgetQuerySet(models.QuerySet["Budget"]):
         """Refused; `delete_budget` is for that."""
         raise UntoldBudgetChange("delete()")
 
-    def remove(self) -> int:
+    delete.queryset_only = True  # type: ignore[attr-defined] # no manager has it, as with Django's own
+
+    def delete_unrecorded(self) -> int:
         """Delete for good, with counters, thresholds and history; how many budgets. For `delete_budget`, and purges."""
         return super().delete()[1].get("costtrack.Budget", 0)
+
+    delete_unrecorded.queryset_only = True  # type: ignore[attr-defined] # else `Budget.objects` would delete them all

@@ -371,3 +371,10 @@ def test_a_lock_on_the_organization_comes_before_anything_is_written(
 def test_a_slug_in_place_of_an_owner_is_told(acme: Organization, field: str, model: str) -> None:
     with pytest.raises(ValidationError, match=rf"Got 'web', expected a row: {model}.objects.get\(slug=...\)."):
         create_budget(**{"organization": acme, "period": "day", "enforcement": "hard", "limit": 1, field: "web"})
+
+
+def test_no_manager_deletes_all_budgets_of_what_it_manages(acme: Organization) -> None:
+    make_budget(acme)
+    for manager in (Budget.objects, acme.budgets):
+        assert not hasattr(manager, "delete_unrecorded")
+        assert not hasattr(manager, "delete")

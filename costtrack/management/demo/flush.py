@@ -48,7 +48,9 @@ def flush_demo(*, using: str) -> FlushReport:
         _delete_summaries(ids, using=using)
         Rate.objects.using(using).filter(organization__in=ids).delete()
         Hold.objects.using(using).filter(organization__in=ids).delete()
-        Budget.objects.using(using).filter(organization__in=ids).remove()  # with counters, thresholds and history
+        Budget.objects.using(using).filter(
+            organization__in=ids
+        ).delete_unrecorded()  # with counters, thresholds and history
         UsageRun.objects.using(using).filter(organization__in=ids).delete()
         CostPlan.objects.using(using).filter(organization__in=ids).delete()
         Agent.objects.using(using).filter(project__organization__in=ids).delete()
