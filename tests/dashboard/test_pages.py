@@ -130,7 +130,8 @@ def test_a_page_of_costs_reads_two_weeks_of_the_ledger_for_its_forecast_and_no_m
     acme: World, superuser: Client
 ) -> None:
     fold_pending()
-    Budget.objects.all().delete_unrecorded()  # one that is unused in its period has no counter, and is looked up in the ledger
+    # One that is unused in its period has no counter, and is looked up in the ledger.
+    Budget.objects.all().delete_unrecorded()
     for path in ("", acme.paths["project"], acme.paths["agent"]):
         with CaptureQueriesContext(connection) as captured:
             superuser.get(ROOT + path)

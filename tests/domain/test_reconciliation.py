@@ -124,3 +124,10 @@ def test_every_amount_is_in_one_line_of_each_table(
         assert sum(line.invoiced_usd or NOTHING for line in lines) == sum(invoiced.values())
         assert sum(line.metered_usd or NOTHING for line in lines) == sum(one.cost_usd for one in used.values())
         assert sum(line.calls for line in lines) == sum(one.calls for one in used.values())
+
+
+def test_a_credit_is_less_than_nothing_in_percent_too() -> None:
+    found = reconcile({(FIRST, "a"): Decimal("-10")}, {})
+    assert [told(line) for line in found.lines] == [
+        (FIRST, "a", Decimal("-10"), None, Decimal("-10"), Decimal("-100.00"))
+    ]
