@@ -103,14 +103,15 @@ def _choice(organization: Organization) -> Choice:
 
 def _shown(one: ReconciledInvoice) -> Line:
     total, lines = one.found.total, one.found.lines
-    largest = sorted(lines, key=lambda line: -abs(line.difference_usd))[:LINES_SHOWN]
+    largest = _largest(lines)
     largest.sort(key=lambda line: (line.day or one.days.start, line.model))
     return {
         "provider": one_line(one.provider),
         "first": day_text(one.days.start),
         "last": day_text(one.days.end - ONE_DAY),
         "total": _line(total),
-        "models": [_line(line) for line in one.found.models],
+        "models": [_line(line) for line in _largest(one.found.models)],
+        "models_left": max(0, len(one.found.models) - LINES_SHOWN),
         "lines": [_line(line) for line in largest],
         "lines_left": max(0, len(lines) - LINES_SHOWN),
         "unpriced": total.unpriced_calls,
@@ -118,6 +119,13 @@ def _shown(one: ReconciledInvoice) -> Line:
         "others": ", ".join(map(one_line, one.other_providers)),
         "is_unmetered": total.metered_usd is None and not total.calls,
     }
+
+
+def _largest(lines: Sequence[Reconciled]) -> list[Reconciled]:
+    """As they are; of many, for an invoice may name tens of thousands of models, those with the largest differences."""
+    if len(lines) <= LINES_SHOWN:
+        return list(lines)
+    return sorted(lines, key=lambda line: -abs(line.difference_usd))[:LINES_SHOWN]
 
 
 def _line(line: Reconciled) -> Line:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import date, timedelta
+from html import unescape
 
 import pytest
 from django.test import Client
@@ -11,9 +12,10 @@ from costtrack.aggregation import fold_pending
 from costtrack.models import Agent, Organization
 from costtrack.reporting.forecast import forecast
 from costtrack.reporting.wording import usd_text
+from costtrack.testing import capture_usage
 from tests.api.callers import person
 from tests.budgets.asked import make_budget
-from tests.dashboard.reading import Element, opened, tile
+from tests.dashboard.reading import ROOT, Element, opened, tile
 from tests.reporting.booked import NOVEMBER_16, book, organization
 
 pytestmark = pytest.mark.django_db
@@ -211,3 +213,19 @@ def test_nothing_in_the_period_says_so(viewer: Client, acme: Organization) -> No
     page = opened(viewer, period="today")
     assert "Nothing was spent in this period." in page.text
     assert not page.has("ct-costs")
+
+
+def test_an_empty_site_is_told_how_to_meter_a_first_call_by_code_that_does(viewer: Client) -> None:
+    content = viewer.get(ROOT).content.decode()
+    snippet = unescape(content.partition('<pre tabindex="0">')[2].partition("</pre>")[0])
+    with capture_usage() as captured:
+        exec(snippet, {})
+    [event] = captured
+    assert (event.model, event.tokens.input_tokens, event.tokens.output_tokens) == ("gpt-4o", 1000, 200)
+
+
+def test_where_a_filter_leaves_nothing_it_is_the_filter_that_is_named(viewer: Client, acme: Organization) -> None:
+    book(acme, "1")
+    empty = opened(viewer, model="nope").by_id("ct-empty").text
+    assert "No usage is like that" in empty
+    assert "Model nope. Remove a filter above" in empty
