@@ -9,6 +9,7 @@ from typing import Any
 
 from django.db.models import QuerySet
 
+from costtrack.access.owners import agents_within, projects_within
 from costtrack.conf import settings
 from costtrack.dashboard.addresses import Choice, address, choices
 from costtrack.dashboard.arithmetic import arithmetic_words, rate_words
@@ -136,6 +137,10 @@ class UsagePage(Page):
         return ledger_rows(organizations=self.organizations, days=self.period.days).select_related(*RELATED)
 
     def _matching(self, rows: QuerySet[ResourceUsage]) -> QuerySet[ResourceUsage]:
+        for name, owners in (("project", projects_within), ("agent", agents_within)):
+            slug = self.given.get(name)
+            if slug is not None and not owners(self.organizations).filter(slug=parse_text(name, slug)).exists():
+                raise InvalidParameter(name, slug, "the slug of one that exists; the overview names those with costs")
         for name, column in TEXTS.items():
             if name in self.given:
                 rows = rows.filter(**{column: parse_text(name, self.given[name])})

@@ -9,9 +9,9 @@ import pytest
 from django.db import connection
 from django.test import Client
 
-from costtrack.models import Organization, ResourceUsage
+from costtrack.models import Agent, Organization, ResourceUsage
 from costtrack.reporting import usage_pages
-from tests.dashboard.reading import opened
+from tests.dashboard.reading import ROOT, opened
 from tests.factories import make_rate
 from tests.reporting.booked import agent, book, void
 
@@ -141,3 +141,10 @@ def test_the_export_has_the_filtered_rows(viewer: Client, acme: Organization, qu
     assert len(lines) == 2
     assert ",b," in lines[1]
     assert Decimal("2") in [Decimal(cell) for cell in lines[1].split(",") if cell == "2"]
+
+
+@pytest.mark.parametrize("name", ["project", "agent"])
+def test_an_owner_that_does_not_exist_is_told_and_no_empty_list(viewer: Client, bot: Agent, name: str) -> None:
+    refused = viewer.get(f"{ROOT}usage/?{name}=typo")
+    assert refused.status_code == 400
+    assert f"{name}: got &#x27;typo&#x27;, expected the slug of one that exists" in refused.content.decode()
