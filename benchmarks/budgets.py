@@ -4,7 +4,7 @@ Pairs are interleaved; a figure is the median of the pairwise ratios. Bars, from
 
     reserve on a chain of 3, hold row included   >= 0.60 of the rate of a single-row UPDATE (synchronous_commit on, off)
     reserve while a flusher writes the counters  p99 <= 15 x its idle p99
-    reserve on a chain of 3, Redis, 8 clients    >= 0.60 of the rate of the bare script
+    reserve on a chain of 3, Redis, 8 clients    >= 0.60 of the rate of the bare script (clients: processes)
     32 callers on one limit, settling included   exactly floor(limit / cost) admitted, nothing over the limit (both)
 
 The reservation is the whole of it, from a list of budgets in memory to the answer: match, lock, take, write the hold,
@@ -25,11 +25,10 @@ import os
 import statistics
 import sys
 import tempfile
-import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -37,27 +36,17 @@ from uuid import uuid4
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
+from budgets_redis import chain_in_redis
+from budgets_reserving import CENT, WHO, begin, leave, reserve
 from timing import MedianCall, paired
 
-CENT = Decimal("0.01")
-WHO = {"thread_id": "t", "project": "web"}
-BUDGETS = [
-    {"name": "whole", "limit": "1000000"},
-    {"name": "web", "project": "web", "limit": "1000000"},
-    {"name": "each", "per": "thread", "limit": "1000000"},
-]
-CLIENTS = 8
-_facts: dict[str, object] = {}
-"""What budgets see of the call."""
-_cent: Any = None
-"""Its worst case."""
 LIMIT, COST, FITTING = "9.99", "0.07", 142  # 142 x 0.07 = 9.94, 143 x 0.07 = 10.01
 
 
 def main() -> int:
     """Start a server, measure, print, judge."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--calls", type=int, default=300, help="reservations per run")
+    parser.add_argument("--calls", type=int, default=300, help="reservations per run (of each client, by Redis)")
     parser.add_argument("--pairs", type=int, default=21, help="interleaved pairs per figure (at least 11)")
     options = parser.parse_args()
     from tests.faults.databases import new_database, prepare_template
@@ -68,64 +57,22 @@ def main() -> int:
         database = new_database(server)
         url = f"{database.url}?prepare_threshold=1"  # no pooler is between
         os.environ |= {"DATABASE_URL": url, "DJANGO_SETTINGS_MODULE": "project.settings"}
-        _set_up(folder)
+        begin(folder, makes_budgets=True)
+        from django.conf import settings
+
+        reserve()  # makes the counters
         missed = 0
         for is_synchronous in ("on", "off"):
             missed += _chain(is_synchronous, options.calls, options.pairs)
         missed += _beside_a_flusher(options.calls, options.pairs)
         missed += _flood(server, Path(folder), "database")
         with RedisServer() as redis:
-            missed += _chain_in_redis(redis.url, max(options.calls // CLIENTS, 1), options.pairs)
+            missed += chain_in_redis(redis.url, folder, options.calls, options.pairs)
+            settings.COSTTRACK = {**settings.COSTTRACK, "BUDGET_BACKEND": "database"}
             missed += _flood(server, Path(folder), "redis", BUDGET_BACKEND="redis", REDIS_URL=redis.url)
-        _leave()
+        leave()
     print("all bars held" if not missed else f"{missed} bar(s) MISSED")
     return 1 if missed else 0
-
-
-def _set_up(folder: str) -> None:
-    import django
-
-    django.setup()
-    from django.conf import settings
-
-    from costtrack.domain.budget_rules import Quantities
-    from tests.faults.budget_acts import set_up
-    from tests.faults.budget_calls import Call
-
-    settings.DEBUG = False  # Django keeps every statement in memory otherwise
-    settings.COSTTRACK = {**getattr(settings, "COSTTRACK", {}), "TRANSPORT": "spool", "SPOOL_DIR": f"{folder}/spool"}
-    set_up(projects=["web"], budgets=BUDGETS)
-    global _cent
-    _facts.update(Call(name="benchmark", cost=CENT, who=WHO).facts())
-    _cent = Quantities(cost_usd=CENT)
-    _reserve()  # makes the counters
-
-
-def _leave() -> None:
-    from django.db import connections
-
-    from costtrack.budgets.known import forget_budgets
-
-    forget_budgets()
-    connections.close_all()
-
-
-def _reserve(_: object = None) -> None:
-    """One reservation of a cent, on the chain of three."""
-    from costtrack.budgets.admission import reserve
-    from costtrack.budgets.asking import Ask
-
-    asked = Ask(
-        hold_id=uuid4(),
-        facts=_facts,
-        worst=_cent,
-        at=datetime.now(UTC),
-        ttl=timedelta(hours=1),
-        about={"call": "benchmark"},
-    )
-    granted = reserve("acme", lambda _: asked, flush=lambda: None)
-    if granted is None or granted.hold_id is None:
-        raise SystemExit("The benchmark's reservation found no budget.")
 
 
 def _chain(is_synchronous: str, calls: int, pairs: int) -> int:
@@ -147,8 +94,8 @@ def _chain(is_synchronous: str, calls: int, pairs: int) -> int:
         with connection.cursor() as cursor:
             cursor.execute(sql, [CENT])
 
-    measured = paired(MedianCall(_reserve, range(calls)), MedianCall(update, range(calls)), pairs=pairs)
-    bare = paired(MedianCall(_reserve, range(calls)), MedianCall(bare_update, range(calls)), pairs=pairs)
+    measured = paired(MedianCall(reserve, range(calls)), MedianCall(update, range(calls)), pairs=pairs)
+    bare = paired(MedianCall(reserve, range(calls)), MedianCall(bare_update, range(calls)), pairs=pairs)
     with connection.cursor() as cursor:
         cursor.execute("RESET synchronous_commit")
     ratio = 1 / bare.ratio
@@ -165,7 +112,7 @@ def _chain(is_synchronous: str, calls: int, pairs: int) -> int:
 
 def _beside_a_flusher(calls: int, pairs: int) -> int:
     """The p99 of windows with and without a process that writes batches of 1,000 rows to the same counters."""
-    idle, busy = MedianCall(_reserve, range(calls)), MedianCall(_reserve, range(calls))
+    idle, busy = MedianCall(reserve, range(calls)), MedianCall(reserve, range(calls))
     with _flusher() as flusher:
 
         def beside() -> float:
@@ -259,81 +206,6 @@ def _write_batches(may_write: Any, rests: Any, batches: Any) -> None:
             raise SystemExit("The benchmark's events were not recorded.")
         with batches.get_lock():
             batches.value += 1
-
-
-def _chain_in_redis(url: str, calls: int, pairs: int) -> int:
-    """The whole reservation against the bare script by redis-py, each by 8 threads at once; calls a second."""
-    import redis
-    from django.conf import settings
-
-    from costtrack.budgets.backends.redis import redis_server
-    from costtrack.budgets.backends.redis_scripts import RESERVE
-
-    settings.COSTTRACK = {**settings.COSTTRACK, "BUDGET_BACKEND": "redis", "REDIS_URL": url, "REDIS_TIMEOUT_MS": 1000}
-    server = redis_server()
-    asked: list[tuple[list[str], list[object]]] = []
-    real = server.ask
-
-    def ask(script: Any, said: Any, *, may_repeat: bool = True) -> Any:
-        answer, run = real(script, said, may_repeat=may_repeat)
-        asked.append(said(run))
-        return answer, run
-
-    server.ask = ask
-    _reserve()  # leases
-    _reserve()
-    server.ask = real
-    keys, arguments = map(list, asked[-1])
-    client = redis.Redis.from_url(url)
-
-    def bare(_: object = None) -> None:
-        hold = uuid4().hex
-        names = [keys[0].rpartition(":")[0] + ":" + hold, *keys[1:]]
-        said = [*arguments[:3], hold, *arguments[4:]]
-        if not client.evalsha(RESERVE.sha, len(names), *names, *said).startswith(b"granted"):
-            raise SystemExit("The bare script did not grant.")
-
-    measured = paired(_by_clients(_reserve, calls), _by_clients(bare, calls), pairs=pairs)
-    client.close()
-    ratio, each = 1 / measured.ratio, CLIENTS * calls
-    held = ratio >= 0.6
-    print(
-        f"{'reserve, chain of 3, Redis, 8 clients':<46} script {each / statistics.median(measured.theirs):>6,.0f} /s   "
-        f"reserve {each / statistics.median(measured.ours):>6,.0f} /s   "
-        f"rate {ratio:.2f} of it (bar 0.60)   {'ok' if held else 'MISSED'}"
-    )
-    settings.COSTTRACK = {**settings.COSTTRACK, "BUDGET_BACKEND": "database"}
-    return 0 if held else 1
-
-
-def _by_clients(call: Callable[[], None], calls: int) -> Callable[[], float]:
-    """A run of so many calls by each of the clients, all at once."""
-
-    def client(gate: threading.Barrier) -> None:
-        try:
-            gate.wait()
-            for _ in range(calls):
-                call()
-            gate.wait()
-        finally:
-            connections.close_all()
-
-    from django.db import connections
-
-    def run() -> float:
-        gate = threading.Barrier(CLIENTS + 1)
-        threads = [threading.Thread(target=client, args=(gate,)) for _ in range(CLIENTS)]
-        for thread in threads:
-            thread.start()
-        gate.wait()
-        began = time.perf_counter()
-        gate.wait()
-        seconds = time.perf_counter() - began
-        for thread in threads:
-            thread.join()
-        return seconds
-
-    return run
 
 
 def _flood(server: Any, folder: Path, backend: str, **costtrack: str) -> int:
