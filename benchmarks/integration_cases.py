@@ -78,6 +78,7 @@ def _openai_answer(httpx2: Any, request: Any) -> Any:
     }
     if json.loads(request.content).get("stream"):
         texts = [{"index": 0, "delta": {"content": "A ledger "}, "finish_reason": None}] * STREAMED_TEXTS
+        texts.append({"index": 0, "delta": {}, "finish_reason": "stop"})
         chunks = [{**head, "object": "chat.completion.chunk", "choices": [text], "usage": None} for text in texts]
         chunks.append({**head, "object": "chat.completion.chunk", "choices": [], "usage": USAGE})
         body = "".join(f"data: {json.dumps(chunk)}\n\n" for chunk in chunks) + "data: [DONE]\n\n"

@@ -6,6 +6,7 @@ keeps prompts or completions: of a stream and its request the characters are cou
 
 from __future__ import annotations
 
+from costtrack.extraction.anthropic_stream import COUNTING_EVENTS
 from costtrack.extraction.extracted import Extracted
 from costtrack.extraction.identity import trusted_id
 from costtrack.extraction.quick_look import TEXT_EVENTS
@@ -15,6 +16,7 @@ from costtrack.extraction.streamed_text import ArrivedText
 from costtrack.extraction.text_length import text_length
 
 __all__ = [
+    "COUNTING_EVENTS",
     "TEXT_EVENTS",
     "ArrivedText",
     "Extracted",

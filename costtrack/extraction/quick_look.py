@@ -60,3 +60,22 @@ def counts_of_chat(chunk: object) -> Located | None:
         return None
     usage = fields.get("usage")
     return Located(read_chat, usage, chunk) if is_chat_usage(usage) else None
+
+
+def ending_of_chat(chunk: object) -> str:
+    """Why the answer ends, by what OpenAI's SDK gives before the counts: one choice, with that reason and nothing else.
+
+    "" of any other chunk, also of one that still carries text.
+    """
+    fields = getattr(chunk, "__dict__", None)
+    choices = None if fields is None else fields.get("choices")
+    if fields is None or type(choices) is not list or len(choices) != 1 or fields.get("usage", chunk) is not None:
+        return ""
+    choice = getattr(choices[0], "__dict__", None)
+    if choice is None or getattr(chunk, "__pydantic_extra__", None):
+        return ""
+    reason, delta = choice.get("finish_reason"), choice.get("delta")
+    parts = getattr(delta, "__dict__", None)
+    if type(reason) is not str or parts is None or any(parts.values()) or getattr(delta, "__pydantic_extra__", None):
+        return ""
+    return reason

@@ -24,7 +24,7 @@ from costtrack.extraction.origin import (
     reported_model,
     response_id_of,
 )
-from costtrack.extraction.quick_look import counts_of_chat, is_content, is_text_event, is_text_of_chat
+from costtrack.extraction.quick_look import counts_of_chat, ending_of_chat, is_content, is_text_event, is_text_of_chat
 from costtrack.extraction.reported_cost import COSTS
 from costtrack.extraction.response import found_in
 from costtrack.extraction.service_tier import service_tier_of
@@ -67,10 +67,19 @@ class StreamUsage:
 
     def add(self, chunk: object) -> None:
         """Notes what this chunk tells, in a few microseconds. Never raises on what a provider sent."""
-        if self._model and self._response_id:
+        told: Any = getattr(chunk, "__dict__", None)
+        if told is not None and type(told.get("type")) is str and told["type"] in COUNTING_EVENTS:
+            self._begin(chunk)
+            if self._counted(chunk, told["type"]):
+                return
+        elif self._model and self._response_id:
             located = counts_of_chat(chunk)
             if located is not None:
                 self._has_usage, self._last_with_usage, self._located = True, chunk, located
+                return
+            finish_reason = ending_of_chat(chunk)
+            if finish_reason:
+                self._finish_reason = finish_reason
                 return
         wrapped = read(chunk, "chunk")
         event = chunk if wrapped is None else _decoded(chunk, wrapped)

@@ -124,14 +124,6 @@ class StreamWatch:
         self._stream = ref(stream)
         self._is_closing = False
 
-    def passing(self, parts: Iterator[bytes]) -> Iterator[bytes]:
-        """The parts, untouched."""
-        return parts
-
-    def apassing(self, parts: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-        """The same of an async response."""
-        return parts
-
     def closed(self) -> None:
         """The response was closed."""
         stream = self._open_stream()
@@ -157,18 +149,12 @@ def watch(response: Any, watcher: BodyWatch | StreamWatch) -> None:
     """Have the response tell the watcher. It gets a class of its own, so that nothing refers back to it."""
     response._costtrack_watcher = watcher
     kind: Any = type(response)
-    response.__class__ = _watched(kind)
+    response.__class__ = _passing(kind) if type(watcher) is BodyWatch else _closing(kind)
 
 
 @cache
-def _watched(kind: Any) -> Any:
+def _closing(kind: Any) -> Any:
     class Watched(kind):  # type: ignore[misc]  # httpx's Response, or that of httpx2, which is a package of its own
-        def iter_bytes(self, *args: Any, **kwargs: Any) -> Iterator[bytes]:
-            return self._costtrack_watcher.passing(super().iter_bytes(*args, **kwargs))  # type: ignore[no-any-return]
-
-        def aiter_bytes(self, *args: Any, **kwargs: Any) -> AsyncIterator[bytes]:
-            return self._costtrack_watcher.apassing(super().aiter_bytes(*args, **kwargs))  # type: ignore[no-any-return]
-
         def close(self) -> None:
             try:
                 super().close()
@@ -181,5 +167,21 @@ def _watched(kind: Any) -> Any:
             finally:
                 await self._costtrack_watcher.aclosed()
 
-    Watched.__name__, Watched.__qualname__ = kind.__name__, kind.__qualname__
-    return Watched
+    return _named_as(kind, Watched)
+
+
+@cache
+def _passing(kind: Any) -> Any:
+    class Watched(_closing(kind)):  # type: ignore[misc]  # the same
+        def iter_bytes(self, *args: Any, **kwargs: Any) -> Iterator[bytes]:
+            return self._costtrack_watcher.passing(super().iter_bytes(*args, **kwargs))  # type: ignore[no-any-return]
+
+        def aiter_bytes(self, *args: Any, **kwargs: Any) -> AsyncIterator[bytes]:
+            return self._costtrack_watcher.apassing(super().aiter_bytes(*args, **kwargs))  # type: ignore[no-any-return]
+
+    return _named_as(kind, Watched)
+
+
+def _named_as(kind: Any, watched: Any) -> Any:
+    watched.__name__, watched.__qualname__ = kind.__name__, kind.__qualname__
+    return watched

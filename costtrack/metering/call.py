@@ -21,6 +21,7 @@ from costtrack.metering.estimate import GivenInput
 from costtrack.metering.events import EventFields
 from costtrack.metering.nested import MeteredInside, metered_around_here
 from costtrack.metering.observed import Observed
+from costtrack.metering.open_calls import open_calls
 from costtrack.metering.recorded import RecordedUsage
 from costtrack.metering.streams import Stream, metered_stream
 
@@ -55,7 +56,7 @@ class Call:
             model=model if type(model) is str else text_of("model", model),
         )
         self._inside: MeteredInside | None = None
-        self._around = metered_around_here()
+        self._around = metered_around_here() if open_calls.get() else ()
         self._announced: tuple[MeteredInside, ...] = ()
         self.events: list[UsageEvent] = []
         """After the block: what was, or should have been, recorded."""
@@ -90,7 +91,7 @@ class Call:
 
         Each is told once. A stream may be handed to another metered function after it was made: tell it again there.
         """
-        if not self.is_llm:
+        if not self.is_llm or not (self._around or open_calls.get()):
             return
         here = metered_around_here()
         if self._around:

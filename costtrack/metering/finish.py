@@ -34,11 +34,8 @@ class Recording(NamedTuple):
     was_cut_off: bool
     is_told: bool
     """No response needs an estimate."""
-
-    @property
-    def needs_no_database(self) -> bool:
-        """Whether the events only go to a file; else the ledger, or a lazy attribution, may ask the database."""
-        return settings.transport != "inline" and not self.call.attribution.has_lazy
+    needs_no_database: bool
+    """The events only go to a file; else the ledger, or a lazy attribution, may ask the database."""
 
     def __call__(self) -> None:
         """Do it; sets `call.events` and `call.results`."""
@@ -68,7 +65,8 @@ def finish(call: Call, error: BaseException | None) -> Work | None:
     call.close()
     if error is not None:
         call.set_error(error)
-    return Recording(call, responses, was_cut_off, is_told)
+    needs_no_database = settings.transport != "inline" and not call.attribution.has_lazy
+    return Recording(call, responses, was_cut_off, is_told, needs_no_database)
 
 
 def nothing_to_record(call: Call) -> Work | None:

@@ -174,7 +174,7 @@ def attribution_around_here() -> GivenAttribution:
 
 def within_the_block(given: GivenAttribution) -> GivenAttribution:
     """What a client's call is attributed to that charges in place of the `meter` block around it: to both."""
-    return given.over(attribution_around_here())
+    return given.over(attribution_around_here()) if open_calls.get() else given
 
 
 def same_model(one: str, other: str) -> bool:

@@ -113,10 +113,10 @@ class Observed:
     def close(self) -> None:
         """Nothing more will be observed; of what was given to read only the sizes stay, where they were counted."""
         self._response = None
-        if self._input is not None:
-            self._input.let_go()
         if self._stream is not None:
             self._stream.close()
+        if self._input is not None and (self._stream is None or self._stream.input is not self._input):
+            self._input.let_go()
         for response in (self._last, *self._earlier):
             if response.input is not None:
                 response.input.let_go()

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
-from costtrack.extraction import TEXT_EVENTS, StreamUsage
+from costtrack.extraction import COUNTING_EVENTS, TEXT_EVENTS, StreamUsage
 from costtrack.metering.estimate import GivenInput
 from costtrack.metering.observed_response import ObservedResponse, Source, source_of, weak
 from costtrack.metering.open_calls import open_calls
@@ -62,7 +62,10 @@ class OpenStream:
             is_text = not has_counts and (self._is_begun or self._is_mere_text(chunk))
         else:
             kind = fields.get("type")
-            is_text = (type(kind) is str and kind in TEXT_EVENTS) or self._is_mere_text(chunk)
+            is_known = type(kind) is str
+            is_text = is_known and kind in TEXT_EVENTS
+            if not is_text and not (is_known and kind in COUNTING_EVENTS):
+                is_text = self._is_mere_text(chunk)
         self._is_begun = True
         if is_text:
             self._unread.append(chunk)

@@ -6,11 +6,13 @@ from typing import Any
 
 import pytest
 from openai.types import CompletionUsage
+from openai.types.chat import ChatCompletionChunk
 
 from costtrack.domain.tokens import TokenUsage
 from costtrack.extraction.counts import UsageReader
 from costtrack.extraction.fields import read_all
 from costtrack.extraction.openai_usage import read_chat
+from costtrack.extraction.stream import StreamUsage
 
 TOTALS = {"prompt_tokens": 1200, "completion_tokens": 80, "total_tokens": 1280}
 
@@ -89,3 +91,46 @@ def test_all_fields_of_dicts_models_and_plain_objects_are_read_alike() -> None:
     assert read_all({"prompt_tokens": 1200, "its_own": 3, "other": 1}, names) == {"prompt_tokens": 1200, "its_own": 3}
     assert read_all(Plain(), names) == {"prompt_tokens": 1200}
     assert read_all(None, names) == {}
+
+
+ENDING = {"index": 0, "delta": {}, "finish_reason": "stop"}
+HEAD = {
+    "id": "chatcmpl-1234567890abcdef",
+    "created": 1,
+    "model": "gpt-4o-2024-08-06",
+    "object": "chat.completion.chunk",
+}
+
+
+def chunk(**choice: Any) -> ChatCompletionChunk:
+    return ChatCompletionChunk.model_validate({**HEAD, "choices": [{**ENDING, **choice}]})
+
+
+@pytest.mark.parametrize(
+    ("last", "reason", "characters"),
+    [
+        (chunk(), "stop", 4),
+        (chunk(finish_reason="length"), "length", 4),
+        (chunk(delta={"content": ""}), "stop", 4),
+        (chunk(delta={"content": "!"}), "stop", 5),  # some servers send the last text with the reason
+        (chunk(delta={"reasoning_content": "so"}), "stop", 6),
+        (chunk(finish_reason=None, delta={"content": "ok"}), "", 6),
+    ],
+)
+def test_what_a_chat_ends_with_is_read_with_its_text(last: ChatCompletionChunk, reason: str, characters: int) -> None:
+    stream = StreamUsage(provider="openai")
+    stream.add(chunk(finish_reason=None, delta={"role": "assistant", "content": "text"}))
+    stream.add(last)
+    assert (stream.result().finish_reason, stream.arrived.characters) == (reason, characters)
+    as_dicts = StreamUsage(provider="openai")
+    for one in (chunk(finish_reason=None, delta={"content": "text"}), last):
+        as_dicts.add(one.model_dump())
+    assert as_dicts.result() == stream.result()
+
+
+def test_an_ending_that_has_counts_too_is_read_with_them() -> None:
+    stream = StreamUsage(provider="openai")
+    stream.add(chunk(finish_reason=None, delta={"content": "text"}))
+    stream.add(ChatCompletionChunk.model_validate({**HEAD, "choices": [ENDING], "usage": TOTALS}))
+    found = stream.result()
+    assert (found.finish_reason, found.tokens) == ("stop", TokenUsage(input_tokens=1200, output_tokens=80))
