@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
 from datetime import timedelta
 from decimal import Decimal
 from uuid import uuid4
@@ -11,10 +12,11 @@ from django.db import connection
 
 from costtrack.budgets import near_limits
 from costtrack.budgets.asking import Ask, Taking
+from costtrack.budgets.backends import redis
 from costtrack.budgets.backends.redis import RedisBackend
 from costtrack.budgets.backends.redis_connections import RedisServer, redis_server
 from costtrack.budgets.changes import change_budget
-from costtrack.budgets.counters import counters_of
+from costtrack.budgets.counters import CounterKey, counters_of
 from costtrack.budgets.holds import release
 from costtrack.budgets.known import budgets_of
 from costtrack.budgets.leases import rows_of
@@ -95,6 +97,25 @@ def test_eight_threads_that_find_a_lease_empty_get_one_new_one(acme: Organizatio
     assert in_threads(8, lambda: admitted(10, "0.01")) == 80
     assert counted(budget).leased == 100
     assert BudgetLease.objects.count() == 1
+
+
+def test_who_found_a_lease_empty_before_another_thread_leased_takes_of_that(
+    acme: Organization, server: OwnRedis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    budget = make_budget(acme, "1000")
+    one_at_a_time = redis._one_at_a_time
+    others: list[int] = []
+
+    def late(key: CounterKey) -> AbstractContextManager[bool | None]:
+        if not others:  # it has asked, and does not have its turn yet
+            others.append(1)
+            granted("0.01")
+        return one_at_a_time(key)
+
+    monkeypatch.setattr(redis, "_one_at_a_time", late)
+    granted("0.01")
+    assert counted(budget).leased == 100
+    assert_books_agree(server)
 
 
 def test_redis_admits_nothing_out_of_a_lease_that_would_not_outlive_the_hold(

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from functools import lru_cache
+from itertools import count
 
 import orjson
 from django.db import connections
@@ -31,6 +32,7 @@ ATTEMPTS = 5
 """How often it is asked while others take what was just leased."""
 LOCKS = 64
 
+_lease_numbers = count(1)
 _locks = [threading.Lock() for _ in range(LOCKS)]
 """By counter: while one thread leases, the others of its process wait for what it gets."""
 
@@ -71,6 +73,7 @@ class RedisBackend:
         `refused` has no figures: the database has to be asked then, which sees all that is left.
         """
         asked = [one for one in takings if one.amount > 0 and one.counter.rule.limit is not None]
+        before = self._server.last_lease
         said = self._ask(ask, asked, budgets)
         for _ in range(ATTEMPTS):
             if said.kind != "lacking":
@@ -79,7 +82,8 @@ class RedisBackend:
             with _one_at_a_time(asked[min(said.lacking)].counter.key) as had_to_wait:
                 if had_to_wait is None:
                     break
-                if had_to_wait:  # somebody has just leased
+                if had_to_wait or self._server.last_lease != before:  # somebody has just leased
+                    before = self._server.last_lease
                     said = self._ask(ask, asked, budgets)
                     if said.kind != "lacking":
                         continue
@@ -103,6 +107,7 @@ class RedisBackend:
                 # Redis's clock was read before the lease was granted: so it ends earlier there than in the database.
                 ends = said.now_ms + milliseconds(life - MARGIN)
                 said = self._ask(ask, asked, budgets, grants, run=said.run, ends=ends)
+                before = self._server.last_lease = next(_lease_numbers)
         return Answer("refused")
 
     def _ask(

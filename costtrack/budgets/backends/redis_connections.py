@@ -147,6 +147,8 @@ class RedisServer:
         """Not connected yet."""
         self.breaker = Breaker()
         self.near = NearLimits()
+        self.last_lease = 0
+        """The number of the last lease that this process has told it of."""
         self._url = url
         self._alias = alias
         self._installation = ""
