@@ -67,6 +67,12 @@ class Settings:
             own = getattr(django_settings, "COSTTRACK", {})
         return own.get(key, self.defaults[key])
 
+    def is_inline(self) -> bool:
+        """Whether `transport` is `inline`."""
+        own = _resolved.get("COSTTRACK")  # not by `_get`: a metered call asks three times
+        transport: str = self._get("TRANSPORT") if own is None else own.get("TRANSPORT", self.defaults["TRANSPORT"])
+        return transport == "inline"
+
     @property
     def default_organization(self) -> str:
         """Slug of the organization that usage belongs to when nothing else is said."""

@@ -104,7 +104,7 @@ def reserve(
         except Error as error:
             return _without_answer(counters, budgets, error, is_unpriced)
         if answer.kind == "stale":
-            if settings.transport != "inline":
+            if not settings.is_inline():
                 known_budgets(alias).refresh()
             continue
         if answer.kind == "refused":

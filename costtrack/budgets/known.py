@@ -94,7 +94,7 @@ class KnownBudgets:
 
     def learn(self, book: Book) -> None:
         """A writer has read these, committed, of some organizations."""
-        if settings.transport != "inline" and any(self.by_id.get(key) is not one for key, one in book.items()):
+        if not settings.is_inline() and any(self.by_id.get(key) is not one for key, one in book.items()):
             self.set({**self.by_id, **book})
 
     def stop(self, timeout_seconds: float) -> None:
@@ -184,7 +184,7 @@ def known_budgets(alias: str) -> KnownBudgets:
 def budgets_of(slug: str, *, using: str | None = None) -> OrganizationBudgets | None:
     """The budgets of an organization; None if it never had any. No query, but inline: there the caller's own."""
     alias = using or settings.database
-    if settings.transport != "inline":
+    if not settings.is_inline():
         return known_budgets(alias).fresh().get(slug)
     # Nothing is kept: the caller's transaction, with the epochs that it has seen, may yet be rolled back.
     return next(iter(loaded_book({}, using=alias, slug=slug).values()), None)

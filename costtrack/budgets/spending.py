@@ -116,7 +116,7 @@ class BatchCounters:
             self._find(to_make)
 
     def _known_book(self) -> Book:
-        return {} if settings.transport == "inline" else known_budgets(self._using).by_id
+        return {} if settings.is_inline() else known_budgets(self._using).by_id
 
     def _find(self, wanted: Sequence[CounterOf]) -> None:
         self._ids |= counter_ids([one.key for one in wanted], using=self._using)

@@ -97,7 +97,7 @@ def outside_transactions(work: Callable[[], T]) -> T:
     Inline, and on SQLite, which has one writer, the caller's connection is the only one there is.
     """
     connection = connections[settings.database]
-    if settings.transport == "inline" or connection.vendor == "sqlite":
+    if settings.is_inline() or connection.vendor == "sqlite":
         return work()
     is_inherited = any(raw is connection.connection for raw in _inherited)
     if not connection.in_atomic_block and connection.get_autocommit() and not is_inherited:

@@ -53,7 +53,7 @@ def nobody_holds() -> bool:
     global _seen
     if active_log() is not None:
         return True
-    if settings.transport == "inline":
+    if settings.is_inline():
         return False
     known = _known_budgets().fresh()
     seen, is_any = _seen
@@ -65,7 +65,7 @@ def nobody_holds() -> bool:
 
 async def list_is_fresh() -> None:
     """Wait, after a pause, until the list of budgets has been read anew."""
-    if active_log() is None and settings.transport != "inline":
+    if active_log() is None and not settings.is_inline():
         known = _known_budgets()
         if not known.is_fresh:
             from costtrack.budgets.threads import on_own_thread

@@ -65,7 +65,7 @@ def finish(call: Call, error: BaseException | None) -> Work | None:
     call.close()
     if error is not None:
         call.set_error(error)
-    needs_no_database = settings.transport != "inline" and not call.attribution.has_lazy
+    needs_no_database = not settings.is_inline() and not call.attribution.has_lazy
     return Recording(call, responses, was_cut_off, is_told, needs_no_database)
 
 
@@ -97,7 +97,7 @@ def _record(work: Recording) -> None:
     try:
         results = submit_all(events)
     except Exception as failure:  # the same
-        if settings.transport != "inline":  # a signal handler raised in the middle of it; the keys make it safe
+        if not settings.is_inline():  # a signal handler raised in the middle of it; the keys make it safe
             run_later(lambda: submit_all(events))
             return
         for event in events:
@@ -108,7 +108,7 @@ def _record(work: Recording) -> None:
     for event, result in zip(events, results, strict=True):
         if result.status in ("spooled", "recorded", "duplicate"):
             recorded.append(recorded_usage(event, result))
-        elif settings.transport == "inline":  # else whoever tried in place of the spool has reported it
+        elif settings.is_inline():  # else whoever tried in place of the spool has reported it
             report_lost(event, f"{result.status}: {result.reason}")
             _let_go(call)
     call.results = tuple(recorded)

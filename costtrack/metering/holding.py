@@ -62,7 +62,7 @@ async def ask_for_async(asked: AskedCall) -> Granted | None:
     """The same in a coroutine."""
     waiting = _Waiting(asked)
     try:
-        if settings.transport == "inline":
+        if settings.is_inline():
             await run_async(waiting.here)
             return waiting.granted
         if asked.has_lazy:
@@ -103,7 +103,7 @@ class Release:
 
     def later(self) -> None:
         """Have it done elsewhere, since this may be an event loop's thread; inline at once."""
-        if settings.transport == "inline" and not _is_on_event_loop():
+        if settings.is_inline() and not _is_on_event_loop():
             self()
         else:
             with suppress(RuntimeError):  # no thread can start any more: it expires
@@ -191,7 +191,7 @@ def book_what_is_spooled() -> None:
     from costtrack.metering import spool
 
     connection = connections[settings.database]
-    if settings.transport == "inline" or (connection.vendor == "sqlite" and connection.in_atomic_block):
+    if settings.is_inline() or (connection.vendor == "sqlite" and connection.in_atomic_block):
         return
     with suppress(TimeoutError):
         wait_for_later(FLUSH_SECONDS)  # streams that were dropped are recorded there
@@ -200,14 +200,14 @@ def book_what_is_spooled() -> None:
 
 def _savepoint() -> AbstractContextManager[object]:
     """Inline, inside a caller's transaction: one that what fails here leaves usable."""
-    if settings.transport == "inline" and connections[settings.database].in_atomic_block:
+    if settings.is_inline() and connections[settings.database].in_atomic_block:
         return transaction.atomic(using=settings.database)
     return nullcontext()
 
 
 def _shares_connection() -> bool:
     """Whether a reservation is made over the caller's connection: inline, and on SQLite, which has one writer."""
-    return settings.transport == "inline" or connections[settings.database].vendor == "sqlite"
+    return settings.is_inline() or connections[settings.database].vendor == "sqlite"
 
 
 def _is_on_event_loop() -> bool:

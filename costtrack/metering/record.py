@@ -176,9 +176,9 @@ def _record(fields: EventFields) -> RecordedUsage:
     event = build_event(**fields)
     refuse_empty(event)
     result = submit(event)
-    if result.status == "conflict" and settings.transport == "inline":
+    if result.status == "conflict" and settings.is_inline():
         raise IdempotencyConflict(event.idempotency_key)
-    if result.status == "rejected" and settings.transport == "inline":
+    if result.status == "rejected" and settings.is_inline():
         raise _refusal(event.attribution.organization, result.reason)
     open_calls = metered_around_here()
     if open_calls and event.resource_type == ResourceType.LLM_TOKENS:

@@ -219,9 +219,9 @@ class Reservation(AbstractContextManager["Reservation"], AbstractAsyncContextMan
 
 def _submitted(event: UsageEvent) -> RecordedUsage:
     result = submit(event)
-    if settings.transport == "inline" and result.status == "conflict":
+    if settings.is_inline() and result.status == "conflict":
         raise IdempotencyConflict(event.idempotency_key)
-    if settings.transport == "inline" and result.status == "rejected":
+    if settings.is_inline() and result.status == "rejected":
         raise InvalidUsage("usage", result.reason, "usage that the ledger accepts")
     return recorded_usage(event, result)
 

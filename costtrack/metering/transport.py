@@ -32,7 +32,7 @@ def submit_all(events: Sequence[UsageEvent]) -> list[RecordResult]:
     log = active_log()
     if log is not None:
         return log.record(events)
-    if settings.transport == "inline":
+    if settings.is_inline():
         return record_inline(events)
     global _spool
     spool = _spool
@@ -70,4 +70,4 @@ def needs_no_database(given: GivenAttribution | None = None) -> bool:
 
     `given` is the attribution of what is recorded, by default the one in force here.
     """
-    return settings.transport != "inline" and not (given or given_here()).has_lazy
+    return not settings.is_inline() and not (given or given_here()).has_lazy

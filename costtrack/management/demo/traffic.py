@@ -46,7 +46,7 @@ def play(days: DayRange, *, seed: int, now: datetime, using: str, on_day: Callab
     """
     for day in days.days():
         on_day(day)
-        with transaction.atomic(using=using) if settings.transport == "inline" else nullcontext():
+        with transaction.atomic(using=using) if settings.is_inline() else nullcontext():
             for occasion in occasions_of(day, days=days, seed=seed, now=now):
                 _act(occasion)
 

@@ -53,7 +53,7 @@ def start_run(start: RunStart, attribution: Attribution) -> UsageRun:
     tidy_runs(now=timezone.now(), organization=owner.organization)
     found = _found_plan(plan, owner) if isinstance(plan, str) else _kept_plan(plan, owner)
     run = _of_same_id(start, owner) or _begin(start, owner, found)
-    if run.is_enforced and settings.transport != "inline":
+    if run.is_enforced and not settings.is_inline():
         known_budgets(alias).refresh()  # so that this process's very next call asks them
     return run
 
