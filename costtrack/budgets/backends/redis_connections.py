@@ -9,18 +9,16 @@ from __future__ import annotations
 
 import logging
 import os
-import socket
-import struct
 import threading
 import time
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from typing import Any
 from uuid import UUID
 
 from django.core.exceptions import ImproperlyConfigured
 
 from costtrack.budgets.backends.redis_scripts import Script
+from costtrack.budgets.backends.redis_wire import let_the_kernel_watch_the_time, pack
 from costtrack.budgets.breaker import Breaker
 from costtrack.budgets.near_limits import NearLimits
 from costtrack.conf import settings
@@ -69,7 +67,7 @@ class _Connection:
         self._connection = kind(**options, redis_connect_func=self._on_connect)
         self._is_made = False
         self._connection.connect()
-        _let_the_kernel_watch_the_time(getattr(self._connection, "_sock", None), options["socket_timeout"])
+        let_the_kernel_watch_the_time(getattr(self._connection, "_sock", None), options["socket_timeout"])
         name = f"{self._info('server')['run_id']}:{self._info('replication').get('master_replid', '')}"
         self.run = Run(name, f"costtrack:{{{installation}:{name}}}:")
         self.used_at = time.monotonic()
@@ -90,7 +88,7 @@ class _Connection:
     def _command(self, *words: object) -> Any:
         redis = _redis()
         try:
-            self._connection.send_packed_command([_pack(words)], check_health=False)
+            self._connection.send_packed_command([pack(words)], check_health=False)
             return self._connection.read_response()
         except redis.exceptions.ConnectionError as error:
             if any(isinstance(one, BlockingIOError) for one in (error.__cause__, error.__context__)):
@@ -107,37 +105,6 @@ class _Connection:
             raise _redis().exceptions.ConnectionError("The connection was lost; another one has to be made.")
         self._is_made = True
         connection.on_connect()
-
-
-def _let_the_kernel_watch_the_time(sock: Any, seconds: float | None) -> None:
-    """Have a plain socket block, and the kernel end its waits: with `BlockingIOError`, which `_command` knows.
-
-    With a timeout of Python's own each send and each receive begins with a `poll`, and so lets go of the GIL twice. To
-    get it back takes as long, where eight threads want it, as all of our own work.
-    """
-    is_plain = type(sock) is socket.socket and socket.socket.__module__ == "socket"  # no TLS, and no gevent
-    if not is_plain or not seconds:
-        return
-    whole = int(seconds)
-    interval = struct.pack("ll", whole, int((seconds - whole) * 1_000_000))
-    sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, interval)
-    sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, interval)
-    sock.settimeout(None)
-
-
-def _packed(words: Sequence[object]) -> bytes:
-    """A command as it is sent; several times as fast as by the package."""
-    texts = [word if type(word) is str else str(word) for word in words]
-    command = f"*{len(texts)}\r\n" + "".join([f"${len(text)}\r\n{text}\r\n" for text in texts])
-    if command.isascii():
-        return command.encode()
-    encoded = [text.encode() for text in texts]  # lengths are those of bytes
-    return b"*%d\r\n%b" % (len(encoded), b"".join([b"$%d\r\n%b\r\n" % (len(word), word) for word in encoded]))
-
-
-_pack: Callable[[Any], bytes] = _packed
-with suppress(ImportError):
-    from hiredis import pack_command as _pack  # of the extra: in a third of the time
 
 
 class RedisServer:
