@@ -31,6 +31,9 @@ CHANGEABLE = ("name", "limit", "is_unlimited", "enforcement", "on_unpriced", "on
 
 OWNERS: Mapping[str, type[Model]] = {"organization": Organization, "project": Project, "agent": Agent}
 
+_KNOWN = {name for field in Budget._meta.fields for name in (field.name, field.attname)}
+_CHOICES = {field.name: [str(key) for key, _ in field.flatchoices] for field in Budget._meta.fields if field.choices}
+
 logger = logging.getLogger("costtrack")
 
 
@@ -75,8 +78,7 @@ def change_budget(
     """
     alias = using or settings.database
     person = _person(changed_by)
-    changes = _plain(changes)
-    fixed = sorted(set(changes) - set(CHANGEABLE))
+    fixed = sorted((_KNOWN & set(changes)) - set(CHANGEABLE))
     if fixed:
         raise ValidationError(
             {
@@ -84,6 +86,7 @@ def change_budget(
                 for name in fixed
             }
         )
+    changes = _plain(changes)
     with changing_budgets(budget.organization_id, using=alias):
         current = Budget.objects.using(alias).select_for_update().filter(pk=budget.pk).first()
         if current is None:
@@ -138,16 +141,17 @@ def _check_owners(fields: Mapping[str, Any]) -> None:
 
 def _plain(fields: Mapping[str, Any]) -> dict[str, Any]:
     """The fields as columns take them: a float by its shortest decimal form, as everywhere; texts on one line."""
-    known = {field.name for field in Budget._meta.fields} | {field.attname for field in Budget._meta.fields}
     problems: dict[str, str] = {}
     plain: dict[str, Any] = {}
     for name, value in fields.items():
-        if name not in known:
-            problems[name] = f"A budget has no such field. Fields are: {', '.join(sorted(known))}."
+        if name not in _KNOWN:
+            problems[name] = f"A budget has no such field. Fields are: {', '.join(sorted(_KNOWN))}."
         elif name == "limit" and isinstance(value, bool):
             problems[name] = f"Got {value!r}, expected a number."
         elif isinstance(value, str) and not value.isprintable():
             problems[name] = f"Got {value!r}, expected text on one line, without control characters."
+        elif value not in (None, "") and (choices := _CHOICES.get(name)) and value not in choices:
+            problems[name] = f"Got {value!r}, expected one of: {', '.join(choices)}."
         elif isinstance(value, float):
             plain[name] = Decimal(repr(value))
         else:

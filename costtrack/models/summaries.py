@@ -67,8 +67,14 @@ SUMS = COUNT_SUMS + DECIMAL_SUMS
 
 
 def coarsest_grain(columns: Iterable[str]) -> str:
-    """The grain with the fewest rows that has all of these columns of AGENT_DIMENSIONS: whatever rows are told by."""
+    """The grain with the fewest rows that has all of these columns: whatever rows are told by.
+
+    Raises ValueError for what is not in AGENT_DIMENSIONS.
+    """
     wanted = set(columns)
+    unknown = sorted(wanted.difference(AGENT_DIMENSIONS))
+    if unknown:
+        raise ValueError(f"Summaries have no {', '.join(unknown)}; they have {', '.join(AGENT_DIMENSIONS)}.")
     return [grain for grain, dimensions in GRAINS.items() if wanted.issubset(dimensions)][-1]
 
 

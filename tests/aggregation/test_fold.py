@@ -269,3 +269,8 @@ def test_the_command_explains_bad_days(arguments: list[str], problem: str) -> No
 def test_an_unknown_grain_is_an_error() -> None:
     with pytest.raises(ValueError, match="expected one of agent, project, model, org, site"):
         DailyCostSummary.objects.at_grain("month")
+
+
+def test_a_column_that_summaries_do_not_have_is_told() -> None:
+    with pytest.raises(ValueError, match=r"^Summaries have no color; they have organization_id, .*model"):
+        coarsest_grain(["model", "color"])

@@ -378,3 +378,23 @@ def test_no_manager_deletes_all_budgets_of_what_it_manages(acme: Organization) -
     for manager in (Budget.objects, acme.budgets):
         assert not hasattr(manager, "delete_unrecorded")
         assert not hasattr(manager, "delete")
+
+
+@pytest.mark.parametrize(
+    ("fields", "told"),
+    [
+        (
+            {"period": "fortnight"},
+            "Got 'fortnight', expected one of: minute, hour, day, week, month, total.",
+        ),
+        ({"enforcement": "firm"}, "Got 'firm', expected one of: hard, soft, shadow."),
+        ({"metric": 7}, "Got 7, expected one of: cost_usd, tokens, calls, amount."),
+    ],
+)
+def test_a_value_that_is_none_of_the_choices_is_told_with_them(
+    acme: Organization, fields: dict[str, Any], told: str
+) -> None:
+    with pytest.raises(ValidationError) as refused:
+        make_budget(acme, "10", **fields)
+    assert refused.value.message_dict == {next(iter(fields)): [told]}
+    assert not Budget.objects.exists()
