@@ -32,7 +32,9 @@ CHANGEABLE = ("name", "limit", "is_unlimited", "enforcement", "on_unpriced", "on
 OWNERS: Mapping[str, type[Model]] = {"organization": Organization, "project": Project, "agent": Agent}
 
 _KNOWN = {name for field in Budget._meta.fields for name in (field.name, field.attname)}
-_CHOICES = {field.name: [str(key) for key, _ in field.flatchoices] for field in Budget._meta.fields if field.choices}
+_CHOICES = {
+    field.name: [str(key) for key, _ in field.flatchoices if key] for field in Budget._meta.fields if field.choices
+}
 
 logger = logging.getLogger("costtrack")
 

@@ -46,6 +46,7 @@ class HealthPage(Page):
         runs = {run.name: run for run in JobRun.objects.using(settings.database)}
         return {
             "problems": problems,
+            "has_jobs": bool(runs),
             "books": self._books(),
             "metering": [
                 ("Transport", health.transport),

@@ -23,6 +23,8 @@ from costtrack.reporting.parameters import MAX_TEXT, parse_day, parse_text, shor
 MAX_BYTES = 5 << 20
 MAX_DAYS = 1100
 COLUMNS = ("date", "model", "cost_usd")
+NOT_UTF8 = 'is not UTF-8; of a spreadsheet, save it as "CSV UTF-8"'
+OTHER_SEPARATORS = ";\t|"
 A_MODEL = f"a model's id of 1 to {MAX_TEXT} characters"
 
 Problems = list[tuple[int, str]]
@@ -72,7 +74,7 @@ def _text(content: bytes) -> str:
     try:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError as fault:
-        raise InvoiceFileError([(content.count(b"\n", 0, fault.start) + 1, "is not UTF-8")]) from None
+        raise InvoiceFileError([(content.count(b"\n", 0, fault.start) + 1, NOT_UTF8)]) from None
 
 
 def _lines(text: str, problems: Problems) -> Iterator[tuple[int, dict[str, str]]]:
@@ -102,6 +104,8 @@ def _check(header: Sequence[str], line: int) -> None:
     missing = [name for name in COLUMNS if header.count(name) != 1]
     if missing:
         seen = shorten(", ".join(header))
+        if len(header) == 1 and any(separator in header[0] for separator in OTHER_SEPARATORS):
+            raise InvoiceFileError([(line, f"is not separated by commas; save the file with commas. It is: {seen}")])
         raise InvoiceFileError([(line, f"needs a header with each of {', '.join(COLUMNS)} once; it is: {seen}")])
 
 

@@ -87,6 +87,8 @@ def test_tokens_are_no_dollars_and_an_unlimited_one_has_no_bar(viewer: Client, a
 
 def test_a_budget_for_each_thread_has_a_bar_for_each(viewer: Client, acme: Organization) -> None:
     budget = make_budget(acme, "20", name="threads", period="month", per="thread")
+    empty = [one.text for one in opened(viewer, f"budgets/{budget.pk}/").all("p", class_="ct-empty")]
+    assert any(one.startswith("No thread has a counter yet. Each gets one with its next call") for one in empty)
     for number in range(7):
         BudgetCounter.objects.create(
             budget=budget,

@@ -105,7 +105,12 @@ def test_what_is_left_is_told_of_the_budgets_that_one_s_usage_and_keys_count_in(
 
 def test_health_tells_what_is_wrong_and_what_to_do(superuser: Client, acme: Organization) -> None:
     page = opened(superuser, "health/")
-    assert page.has("ct-well")
+    assert not page.has("ct-well")
+    assert page.by_id("ct-problems").text == "No job has ever run"
+    now = datetime.now(UTC)
+    JobRun.objects.create(name="aggregate_costs", started_at=now, finished_at=now)
+    assert opened(superuser, "health/").has("ct-well")
+    JobRun.objects.all().delete()
     JobRun.objects.create(name="check_budgets", started_at=datetime(2023, 11, 1, tzinfo=UTC), last_error="boom")
     page = opened(superuser, "health/")
     assert "The job check_budgets has not ended well ever" in page.by_id("ct-problem-list").text
