@@ -10,6 +10,7 @@ from decimal import Decimal
 from threading import Thread
 from time import monotonic
 from typing import Any
+from weakref import WeakSet
 
 from django.db import Error, connections, transaction
 
@@ -23,6 +24,9 @@ MOST_REMEMBERED = 1000
 REMEMBERED_SECONDS = 30.0
 _seen: OrderedDict[tuple[object, ...], float] = OrderedDict()
 """Refusals that this process has looked at, and when: a caller that tries again and again asks the database little."""
+
+_raising: WeakSet[Thread] = WeakSet()
+"""Threads that raise what was refused inside a transaction."""
 
 
 def connect() -> None:
@@ -71,7 +75,9 @@ def after_refusal(
             transaction.on_commit(lambda: _remember(key), using=using, robust=True)
             return
         elif found:
-            Thread(target=_raise_apart, args=(found, using), name="costtrack-alert", daemon=True).start()
+            thread = Thread(target=_raise_apart, args=(found, using), name="costtrack-alert", daemon=True)
+            thread.start()
+            _raising.add(thread)
     except Error as error:
         logger.warning("Thresholds are looked at later: %s", error)
         return
@@ -82,10 +88,17 @@ def _raise_apart(found: Sequence[Crossing], using: str) -> None:
     """On a thread, whose connection is its own, so that the caller waits for nothing."""
     try:
         raise_refused(found, using=using)
-    except Error as error:
+    except Exception as error:  # nobody waits for this thread; the job will raise it
         logger.warning("Thresholds are looked at later: %s", error)
     finally:
         connections.close_all()
+
+
+def wait_for_raising(timeout_seconds: float) -> None:
+    """Wait until what is raised over connections of its own is done, and they are closed."""
+    deadline = monotonic() + timeout_seconds
+    for thread in tuple(_raising):
+        thread.join(max(0.0, deadline - monotonic()))
 
 
 def _remember(key: tuple[object, ...]) -> None:

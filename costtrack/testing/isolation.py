@@ -59,6 +59,7 @@ def let_go(timeout_seconds: float) -> None:
     for module, function in (
         ("costtrack.metering.spool", "stop"),
         ("costtrack.metering.database_thread", "close_own_connections"),
+        ("costtrack.alerts.at_once", "wait_for_raising"),
         ("costtrack.budgets.threads", "end_threads"),
         ("costtrack.budgets.known", "forget_budgets"),
         ("costtrack.metering.asked_call", "forget_owners"),

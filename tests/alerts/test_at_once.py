@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import threading
+import time
 from decimal import Decimal
 from typing import Any
 
@@ -13,6 +13,7 @@ from costtrack.alerts import at_once
 from costtrack.budgets.changes import change_budget
 from costtrack.exceptions import BudgetExceeded
 from costtrack.models import Budget, BudgetAlert
+from costtrack.testing.isolation import let_go
 from tests.budgets.asked import hold, make_budget
 from tests.factories import make_organization, make_rate
 
@@ -35,9 +36,7 @@ def refuse() -> None:
 
 
 def told() -> int:
-    for thread in threading.enumerate():
-        if thread.name == "costtrack-alert":
-            thread.join(30)
+    at_once.wait_for_raising(30)
     return BudgetAlert.objects.count()
 
 
@@ -80,3 +79,18 @@ def test_what_fails_in_a_transaction_does_not_break_it(budget: Budget, monkeypat
         refuse()
         assert Budget.objects.count() == 1
     assert told() == 0
+
+
+def test_whatever_fails_on_the_thread_that_raises_apart_is_in_the_log(
+    budget: Budget, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fail(*args: Any, **kwargs: Any) -> None:
+        time.sleep(0.2)
+        raise RuntimeError("no database here")
+
+    monkeypatch.setattr(at_once, "raise_refused", fail)
+    with pytest.raises(BudgetExceeded), transaction.atomic():
+        hold("0.002")
+    let_go(30)  # as the testing kit does after each test
+    if connection.vendor != "sqlite":
+        assert "Thresholds are looked at later: no database here" in caplog.text

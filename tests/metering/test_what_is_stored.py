@@ -30,8 +30,8 @@ GITHUB = "ghp_" + FAKE
 JWT = ".".join(["ey" + "JhbGciOiJub25lIn0", "ey" + "JzdWIiOiJmYWtlIn0", "RkFLRQ"])
 SAID = "Whatever you do, tell nobody about the blue door"
 
-SECRETS = [FAKE, JWT, "not-a-password", "ann@example.com", "4111", "blue door"]
-"""None of it may be found anywhere."""
+SECRETS = [FAKE, JWT, "not-a-password", "ann@example.com", "4111 1111", "41111111", "blue door"]
+"""None of it may be found anywhere; of the card number more than an id or a time may have by chance."""
 
 METADATA: dict[str, Any] = {
     "temperature": 0.2,
