@@ -5,8 +5,8 @@
 Run it as `python benchmarks/integrations.py [--only WORDS]`; all cases take about 2 minutes. It starts PostgreSQL 18
 from the wheel of the `dev` extra unless DATABASE_URL names a PostgreSQL database that it may fill. All the while the
 flusher books what is metered, from a thread of this process, as it does in life. The answers come from memory: what
-is left is the client's own work. A figure is the median, over interleaved pairs of runs, of the difference of the
-medians of single calls. Exit status 1 if a bar is missed.
+is left is the client's own work. Bare and metered calls are made in turns, one by one; a figure is the median, over
+runs of 60 of each, of the difference of their medians. Exit status 1 if a bar is missed.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from gateway_cases import gateway_cases
 from integration_cases import Case, cases
-from timing import LEAST_PAIRS, MedianCall, Pairs, paired, table
+from timing import LEAST_PAIRS, Pairs, in_turns, table
 
 BAR_US = 150
 CALLS = 60
@@ -32,7 +32,7 @@ CALLS = 60
 def main() -> int:
     """Start a server, measure, print, judge."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--pairs", type=int, default=21, help=f"interleaved pairs per figure, at least {LEAST_PAIRS}")
+    parser.add_argument("--pairs", type=int, default=21, help=f"runs per figure, at least {LEAST_PAIRS}")
     parser.add_argument("--only", default="", help="measure only the cases whose name has this in it")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="costtrack-integrations-") as folder:
@@ -90,8 +90,7 @@ def _prepare() -> None:
 
 def _measured(case: Case, pairs: int) -> tuple[float, tuple[str, ...]]:
     """Microseconds on top of the bare call, and the line of the table."""
-    calls = range(CALLS)
-    found = paired(MedianCall(lambda _: case.metered(), calls), MedianCall(lambda _: case.bare(), calls), pairs=pairs)
+    found = in_turns(case.metered, case.bare, runs=pairs, calls=CALLS)
     over = _differences_us(found)
     verdict = "held" if median(over) <= BAR_US else "MISSED"
     bare, metered = median(found.theirs) * 1e6, median(found.ours) * 1e6

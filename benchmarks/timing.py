@@ -89,6 +89,33 @@ def paired(
     return Pairs(tuple(run / units[0] for run in times["ours"]), tuple(run / units[1] for run in times["theirs"]))
 
 
+def in_turns(ours: Callable[[], object], theirs: Callable[[], object], *, runs: int = LEAST_PAIRS, calls: int) -> Pairs:
+    """Pairs as short as they can be: single calls in turns. A pair has the medians of a run of so many calls of each.
+
+    For work of microseconds in calls of milliseconds: from one block of calls to the next a machine changes by more.
+    """
+    if runs < LEAST_PAIRS:
+        raise ValueError(f"{runs} runs are too few to trust; take at least {LEAST_PAIRS}.")
+    own, others = [], []
+    clock = time.perf_counter
+    for number in range(-1, runs):  # the first does not count
+        gc.collect()
+        gc.disable()
+        try:
+            times: tuple[list[float], list[float]] = ([], [])
+            for _ in range(calls):
+                for work, spent in zip((ours, theirs), times, strict=True):
+                    start = clock()
+                    work()
+                    spent.append(clock() - start)
+        finally:
+            gc.enable()
+        if number >= 0:
+            own.append(median(times[0]))
+            others.append(median(times[1]))
+    return Pairs(tuple(own), tuple(others))
+
+
 def _seconds(work: Callable[[], object]) -> float:
     gc.collect()
     gc.disable()
