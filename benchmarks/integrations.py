@@ -20,7 +20,7 @@ from statistics import median
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from gateway_cases import gateway_cases
+from gateway_cases import gateway_cases, wait_for_litellm
 from integration_cases import Case, cases
 from timing import LEAST_PAIRS, Pairs, in_turns, table
 
@@ -61,6 +61,7 @@ def _run(options: argparse.Namespace) -> int:
                     rows.append(row)
                     if over_us > BAR_US:
                         missed.append(case.name)
+        wait_for_litellm()
     finally:
         spool.stop(60)
         forget_budgets(10)

@@ -80,7 +80,7 @@ class Attempt:
         if self._request is not None:
             self._request.began(self)
         if is_streaming(kwargs):
-            self._end = StreamEnd(_CutOff(self.call, self._told_later, self.admitted, self._request))
+            self._end = StreamEnd(self._untold(is_stream=True))
 
     def succeeded(self, kwargs: Mapping[str, Any], response: object, start: object, end: object) -> Work | None:
         """The provider has answered; gives the work of recording it, None if that is done."""
@@ -114,22 +114,26 @@ class Attempt:
 
     def answered(self, response: object) -> Work | None:
         """The same of an answer that LiteLLM tells no callback of, or late: the caller has got it."""
-        if not self._ends_now():
-            return None
-        call = self.call
-        call.said |= {"idempotency_key": f"{GATEWAY}:{self._told_later.call_id}", "key_from_provider": True}
-        call.observe(response)
-        if cost := read(read(response, "_hidden_params"), "response_cost"):
-            call.said["reported_cost_usd"] = cost
-        if self.admitted is not None:
-            self.admitted.is_settled_by(call)
-        return finish(call, None)
+        return self._untold(response=response)(None)
+
+    def answered_if_untold(self, response: object) -> None:
+        """The caller has got this answer. A callback is to tell of it, with more; LiteLLM drops some where many wait.
+
+        Its record of the call, which has this attempt, is dropped with that: then it is recorded by the answer.
+        """
+        if not self.is_over:
+            self._end = StreamEnd(self._untold(response=response))
 
     def cut_off(self, error: BaseException) -> Work | None:
         """The caller waits no more for an answer, which no callback is told; the provider may well have worked."""
         if self._end is not None:
             return None  # a stream tells of itself when it is dropped
-        return _CutOff(self.call, self._told_later, self.admitted, self._request, is_stream=False)(error)
+        return self._untold()(error)
+
+    def _untold(self, *, is_stream: bool = False, response: object = None) -> _Untold:
+        return _Untold(
+            self.call, self._told_later, self.admitted, self._request, is_stream=is_stream, response=response
+        )
 
     def _ends_now(self) -> bool:
         if self.is_over:
@@ -177,7 +181,7 @@ class Attempt:
         self.call.add_metadata({name: value for name, value in told.items() if value})
 
 
-class _CutOff:
+class _Untold:
     """Records a call of whose end LiteLLM's callbacks never hear: a stream that was left, a task that was cancelled."""
 
     def __init__(
@@ -187,14 +191,16 @@ class _CutOff:
         admitted: Admitted | None,
         request: SdkRequest | None,
         *,
-        is_stream: bool = True,
+        is_stream: bool,
+        response: object,
     ) -> None:
-        """It refers to the call only: it is the attempt that is dropped with its stream."""
+        """It refers to the call only: it is the attempt that is dropped with its stream, or with LiteLLM's record."""
         self._call = call
         self._told_later = told_later
         self._admitted = admitted
         self._request = request
         self._is_stream = is_stream
+        self._response = response
 
     def __call__(self, error: BaseException | None) -> Work | None:
         if not self._told_later.ends_now():
@@ -204,10 +210,16 @@ class _CutOff:
             self._admitted.is_settled_by(call)
         if self._request is not None:
             call.inside = self._request.metered_inside()
-            if call.inside.has_calls:  # a client that is metered itself has seen it
-                work = nothing_to_record(call)
-                call.close()
-                return work
+        if self._response is not None:
+            call.said |= {"idempotency_key": f"{GATEWAY}:{self._told_later.call_id}", "key_from_provider": True}
+            call.observe(self._response)
+            if cost := read(read(self._response, "_hidden_params"), "response_cost"):
+                call.said["reported_cost_usd"] = cost
+            return finish(call, None)
+        if self._request is not None and call.inside.has_calls:  # a client that is metered itself has seen it
+            work = nothing_to_record(call)
+            call.close()
+            return work
         if self._is_stream:
             call.observed.begin_stream()
             call.observed.stream_ended(error)

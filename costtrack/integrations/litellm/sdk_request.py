@@ -86,8 +86,11 @@ class SdkRequest:
         attempt = self._attempt
         if attempt is None:  # LiteLLM's cache has answered
             return self._release()
-        if any(self._arguments.get(name) for name in SILENT) and not is_stream(result):
+        if is_stream(result):
+            return None
+        if any(self._arguments.get(name) for name in SILENT):
             return attempt.answered(result)
+        attempt.answered_if_untold(result)
         return None
 
     def failed(self, error: BaseException) -> Work | None:

@@ -15,6 +15,7 @@ from django.db import connections
 os.environ["LITELLM_LOCAL_MODEL_COST_MAP"] = "True"  # there is no network; it asks when it is imported
 
 if TYPE_CHECKING:  # LiteLLM takes seconds to import
+    from costtrack.models import Budget
     from tests.integrations.litellm.sdk import Watcher
 
 
@@ -55,3 +56,31 @@ def watcher(no_client_left: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[W
     yield watcher
     collect_sockets()
     SyncToAsync.single_thread_executor.submit(connections.close_all).result()  # what LiteLLM's own loops have used
+
+
+@pytest.fixture
+def instrumented(watcher: Watcher) -> Iterator[Watcher]:
+    """The same after `instrument()`."""
+    import litellm
+
+    from costtrack.integrations.litellm import instrument, uninstrument
+    from costtrack.integrations.litellm.sdk_request import _by_call_id
+
+    litellm.callbacks = [watcher]
+    instrument()
+    litellm.callbacks.sort(key=lambda one: one is watcher)  # it comes after ours
+    yield watcher
+    uninstrument()
+    assert not _by_call_id, "a request is remembered"
+
+
+@pytest.fixture
+def budget(transactional_db: None) -> Budget:
+    """Of the default organization: room for one call of at most 1000 tokens out, and not for two."""
+    from costtrack.models import Organization
+    from tests.factories import make_rate
+    from tests.metering.budgeted import make_budget
+
+    make_rate()
+    organization, _ = Organization.objects.get_or_create(slug="default")
+    return make_budget(organization, "0.02")

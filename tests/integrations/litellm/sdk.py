@@ -6,6 +6,7 @@ import asyncio
 import inspect
 import time
 from collections.abc import Awaitable, Callable
+from decimal import Decimal
 from typing import Any
 
 import litellm
@@ -18,6 +19,9 @@ from tests.integrations.wire.server import Wire
 
 ASKED = [{"role": "user", "content": "Say hello to me, please, in few words"}]
 """37 characters: 10 tokens, at 4 characters each."""
+FULL = Decimal("0.0045")
+"""1000 x 3 + 100 x 15 = 4,500 per million."""
+STREAMED: dict[str, Any] = {"stream": True, "stream_options": {"include_usage": True}}
 CALLBACKS = ("success_callback", "failure_callback", "_async_success_callback", "_async_failure_callback",
              "input_callback", "callbacks")  # fmt: skip
 IGNORED = (

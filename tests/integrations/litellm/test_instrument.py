@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import time
-from collections.abc import Iterator
 from decimal import Decimal
 from typing import Any
 
@@ -15,26 +13,22 @@ import pytest
 
 from costtrack.exceptions import BudgetExceeded, UnknownWorstCase
 from costtrack.integrations.litellm import CostTrackLogger, instrument, uninstrument
-from costtrack.integrations.litellm.sdk_request import _by_call_id
 from costtrack.integrations.openai import instrument as instrument_client
 from costtrack.metering.database_thread import wait_for_later
 from costtrack.metering.meter import meter
-from costtrack.models import Budget, Organization, ResourceUsage
+from costtrack.models import Budget, ResourceUsage
 from tests.factories import make_rate
 from tests.integrations.litellm.bodies import chat, chat_stream, failure
-from tests.integrations.litellm.sdk import ASKED, IGNORED, Watcher, ask, ask_async, in_a_loop, rows
+from tests.integrations.litellm.sdk import ASKED, FULL, IGNORED, STREAMED, Watcher, ask, ask_async, in_a_loop, rows
 from tests.integrations.wire.answers import json_answer
 from tests.integrations.wire.openai_bodies import response, responses_usage
 from tests.integrations.wire.server import Wire
-from tests.metering.budgeted import make_budget, spent_and_held, states
+from tests.metering.budgeted import spent_and_held, states
 
 pytestmark = [pytest.mark.django_db(transaction=True), *map(pytest.mark.filterwarnings, IGNORED)]
 
-FULL = Decimal("0.0045")
-"""1000 x 3 + 100 x 15 = 4,500 per million."""
 HELD = Decimal("0.01503")
 """10 tokens in x 3 + 1000 out at most x 15 = 15,030 per million."""
-STREAMED: dict[str, Any] = {"stream": True, "stream_options": {"include_usage": True}}
 
 
 class Spy(litellm.integrations.custom_logger.CustomLogger):
@@ -50,24 +44,6 @@ class Spy(litellm.integrations.custom_logger.CustomLogger):
             asyncio.get_running_loop()
         except RuntimeError:
             self.held.append(spent_and_held(self.budget)[1])
-
-
-@pytest.fixture
-def instrumented(watcher: Watcher) -> Iterator[Watcher]:
-    litellm.callbacks = [watcher]
-    instrument()
-    litellm.callbacks.sort(key=lambda one: one is watcher)  # it comes after ours
-    yield watcher
-    uninstrument()
-    assert not _by_call_id, "a request is remembered"
-
-
-@pytest.fixture
-def budget(transactional_db: None) -> Budget:
-    """Of the default organization: room for one call of at most 1000 tokens out, and not for two."""
-    make_rate()
-    organization, _ = Organization.objects.get_or_create(slug="default")
-    return make_budget(organization, "0.02")
 
 
 def test_a_call_that_would_overspend_is_refused_and_nothing_is_sent(
@@ -216,47 +192,6 @@ def test_a_call_of_which_nobody_knows_the_most_output_is_refused(
     with pytest.raises(UnknownWorstCase):
         ask(wire)
     assert wire.requests == []
-
-
-def test_a_task_that_is_cancelled_is_booked_and_settles_its_hold(
-    wire: Wire, instrumented: Watcher, budget: Budget
-) -> None:
-    async def cancelled() -> None:
-        with pytest.raises(TimeoutError):
-            async with asyncio.timeout(0.3):
-                await ask_async(wire, max_tokens=1000)
-
-    wire.gives(json_answer({}, after_seconds=0.6))
-    in_a_loop(cancelled)
-    [row] = rows(instrumented, told=0)
-    # what it was given to read is charged: 10 x 3 = 30 per million
-    assert (row.outcome, row.is_estimated, row.cost_usd) == ("error", True, Decimal("0.00003"))
-    assert (states(), spent_and_held(budget)) == (["settled"], (Decimal("0.00003"), Decimal(0)))
-
-
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # LiteLLM leaves its socket open
-def test_a_stream_that_is_left_settles_its_hold(wire: Wire, instrumented: Watcher, budget: Budget) -> None:
-    wire.gives(chat_stream(between_seconds=0.05))
-    stream = ask(wire, max_tokens=1000, **STREAMED)
-    next(stream)
-    stream.close()
-    del stream
-    until = time.monotonic() + 5
-    while not ResourceUsage.objects.exists() and time.monotonic() < until:
-        time.sleep(0.05)  # LiteLLM's threads let the chunks go
-        gc.collect()
-    [row] = rows(instrumented, told=0)
-    assert (row.is_estimated, row.cost_usd, row.metadata["stream"]) == (True, Decimal("0.00003"), "ended early")
-    assert states() == ["settled"]
-
-
-def test_a_call_that_litellm_tells_nobody_of_is_booked_by_its_answer(
-    wire: Wire, instrumented: Watcher, budget: Budget
-) -> None:
-    wire.gives(chat())
-    ask(wire, max_tokens=1000, **{"no-log": True})
-    [row] = rows(instrumented, told=0)
-    assert (row.cost_usd, states()) == (FULL, ["settled"])
 
 
 @pytest.mark.parametrize("how", [{}, STREAMED], ids=["whole", "stream"])

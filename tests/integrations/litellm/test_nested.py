@@ -16,17 +16,13 @@ from costtrack.metering.meter import meter
 from costtrack.models import Organization, ResourceUsage
 from tests.factories import make_rate
 from tests.integrations.litellm.bodies import chat, chat_stream
-from tests.integrations.litellm.sdk import IGNORED, Watcher, ask, ask_async, in_a_loop, rows
+from tests.integrations.litellm.sdk import FULL, IGNORED, STREAMED, Watcher, ask, ask_async, in_a_loop, rows
 from tests.integrations.wire.answers import Answer, event_stream, json_answer
 from tests.integrations.wire.openai_bodies import response, response_events, responses_usage
 from tests.integrations.wire.server import Wire
 from tests.metering.budgeted import make_budget, spent_and_held, states
 
 pytestmark = [pytest.mark.django_db(transaction=True), *map(pytest.mark.filterwarnings, IGNORED)]
-
-FULL = Decimal("0.0045")
-"""1000 x 3 + 100 x 15 = 4,500 per million."""
-STREAMED: dict[str, Any] = {"stream": True, "stream_options": {"include_usage": True}}
 
 
 def only_row(watcher: Watcher) -> ResourceUsage:
