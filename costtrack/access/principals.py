@@ -69,6 +69,13 @@ class Principal(ABC):
         """Whether everything is granted, of whatever organization: then sums need not tell them apart."""
         return False
 
+    def summed(self, organizations: Sequence[Organization], *, is_narrowed: bool) -> Sequence[Organization] | None:
+        """Of which of these summaries are to be summed; None: of all that there are, of which there are sums.
+
+        `is_narrowed`: not all that are granted are asked for.
+        """
+        return None if self.is_granted_all and not is_narrowed else organizations
+
     @property
     def owner(self) -> Project | Agent | None:
         """The project or agent that all of it is narrowed to; None: to none."""

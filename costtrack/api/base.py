@@ -154,8 +154,8 @@ class CostView(ProblemDocuments, APIView):
 
     @property
     def summed_organizations(self) -> Sequence[Organization] | None:
-        """The same for sums of the summaries; None: all that there are, of which there are sums."""
-        return None if self.organization is None and self.principal.is_granted_all else self.organizations
+        """The same for sums of the summaries; None: all that there are."""
+        return self.principal.summed(self.organizations, is_narrowed=self.organization is not None)
 
     def organization_named(self, said: str) -> Organization | None:
         """The organization that a body names; if it names none, the one that is asked for, else the only one granted.

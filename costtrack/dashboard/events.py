@@ -113,7 +113,7 @@ def _look(request: HttpRequest) -> Seen | None:
         return None
     today = timezone.localdate()
     days = DayRange(today - timedelta(days=1), today + timedelta(days=2))
-    summed = None if person.is_granted_all and not slug else organizations
+    summed = person.summed(organizations, is_narrowed=bool(slug))
     sums = summaries_of(days, by=(), organizations=summed).aggregate(calls=Sum("calls"), cost=Sum("cost_usd"))
     alerts = visible_rows(BudgetAlert.objects.using(settings.database), person).filter(ALERT_STATES["open"])
     last = alerts.aggregate(raised=Max("raised_at"))

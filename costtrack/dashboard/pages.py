@@ -183,8 +183,8 @@ class Page(View):
 
     @property
     def summed_organizations(self) -> Sequence[Organization] | None:
-        """The same for sums of the summaries; None: all that there are, of which there are sums."""
-        return None if self.organization is None and self.person.is_granted_all else self.organizations
+        """The same for sums of the summaries; None: all that there are."""
+        return self.person.summed(self.organizations, is_narrowed=self.organization is not None)
 
     @property
     def has_many_organizations(self) -> bool:

@@ -20,6 +20,7 @@ from costtrack.dashboard.words import NONE, share_text
 from costtrack.domain.periods import DayRange
 from costtrack.models import Rate
 from costtrack.pricing.load_age import OLD_AFTER, loaded_prices
+from costtrack.pricing.ratebook import current_ratebook
 from costtrack.pricing.validity import in_force, with_end
 from costtrack.reporting.pages import Key, page_of
 from costtrack.reporting.parameters import InvalidParameter, parse_day, parse_text
@@ -140,8 +141,16 @@ class RatesPage(Page):
     def _rate(self, rate: Rate) -> RateLine:
         return rate_line(rate, at=self.instant, zone=self.zone)
 
-    def _missing(self, one: UnpricedUsage) -> dict[str, str]:
+    def _missing(self, one: UnpricedUsage) -> dict[str, Any]:
+        rate = current_ratebook(using=settings.database).find(
+            model=one.model,
+            provider=one.provider,
+            organization_id=None if self.organization is None else self.organization.pk,
+            resource_type=one.resource_type,
+            at=self.now,
+        )
         return {
+            "has_rate": rate is not None,
             "model": one_line(one.model),
             "provider": one_line(one.provider),
             "resource_type": one_line(one.resource_type),

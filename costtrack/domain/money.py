@@ -6,7 +6,9 @@ edges may round, both through `round_cost`: costs reported as floats, and amount
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from decimal import ROUND_HALF_EVEN, Context, Decimal, Inexact, InvalidOperation
+from functools import reduce
 
 from costtrack.exceptions import InvalidUsage
 
@@ -26,6 +28,11 @@ EXACT = Context(prec=60, traps=[Inexact, InvalidOperation])
 def round_cost(value: Decimal) -> Decimal:
     """`value` in USD at 12 decimals, half-even. The only place where a stored amount is rounded."""
     return value.quantize(_QUANTUM, context=_ROUNDING)
+
+
+def exact_sum(values: Iterable[Decimal]) -> Decimal:
+    """Their sum, not rounded; of none it is 0."""
+    return reduce(EXACT.add, values, Decimal(0))
 
 
 def parse_usd(field: str, value: object) -> Decimal:

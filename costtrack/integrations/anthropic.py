@@ -22,7 +22,7 @@ from costtrack.integrations.batches import (
 from costtrack.integrations.needed import needed
 from costtrack.integrations.stainless import Metering, instrument_client, uninstrument_client
 from costtrack.metering.attribution import CallerFields, GivenAttribution, given_attribution
-from costtrack.metering.events import EventFields
+from costtrack.metering.given_fields import EventFields
 from costtrack.metering.recorded import RecordedUsage
 
 _sdk = needed("anthropic", install="pip install anthropic")

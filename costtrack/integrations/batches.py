@@ -14,7 +14,8 @@ from costtrack.metering.attribution import GivenAttribution
 from costtrack.metering.context import given_here
 from costtrack.metering.database_thread import run_async, run_sync
 from costtrack.metering.errors import error_fields
-from costtrack.metering.events import EventFields, event_after_call
+from costtrack.metering.events import event_after_call
+from costtrack.metering.given_fields import EventFields
 from costtrack.metering.recorded import RecordedUsage, recorded_usage
 from costtrack.metering.transport import submit_all
 

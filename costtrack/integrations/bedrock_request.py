@@ -9,8 +9,8 @@ from costtrack.extraction.fields import as_text, items, read, read_first
 from costtrack.integrations.request_body import fields_of, marks_cache
 from costtrack.integrations.watched_body import decoded
 from costtrack.metering.arguments import INPUT_NAMES, MAX_OUTPUT_NAMES
-from costtrack.metering.events import EventFields
 from costtrack.metering.expected import Expected, token_count_or_none
+from costtrack.metering.given_fields import EventFields
 
 _OTHER_INPUT_NAMES = ("inputText", "message", "texts", "chat_history")
 """Titan's; Cohere's."""

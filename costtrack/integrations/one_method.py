@@ -9,8 +9,8 @@ from costtrack.metering.attribution import GivenAttribution
 from costtrack.metering.call import Call
 from costtrack.metering.database_thread import Work, run_quietly, run_quietly_async
 from costtrack.metering.ending import do_later
-from costtrack.metering.events import EventFields
 from costtrack.metering.expected import Expected
+from costtrack.metering.given_fields import EventFields
 from costtrack.metering.nested import within_the_block
 from costtrack.metering.stepping import each_async_step_in, each_step_in
 from costtrack.metering.tracked import TrackedCall

@@ -9,8 +9,8 @@ from costtrack.domain.events import ServiceTier
 from costtrack.domain.tokens import MAX_TOKENS
 from costtrack.extraction.fields import items, read
 from costtrack.metering.arguments import ANSWERS_NAMES, INPUT_NAMES, MAX_OUTPUT_NAMES
-from costtrack.metering.events import EventFields
 from costtrack.metering.expected import Expected, token_count_or_none
+from costtrack.metering.given_fields import EventFields
 
 _FAST = ServiceTier.FAST.value
 _OWN_PRICE = frozenset((ServiceTier.BATCH, ServiceTier.FLEX, ServiceTier.PRIORITY))

@@ -25,8 +25,8 @@ from costtrack.metering.attribution import GivenAttribution
 from costtrack.metering.call import Call
 from costtrack.metering.database_thread import run_quietly, run_quietly_async
 from costtrack.metering.ending import do_later
-from costtrack.metering.events import EventFields
 from costtrack.metering.finish import finish
+from costtrack.metering.given_fields import EventFields
 from costtrack.metering.nested import within_the_block
 from costtrack.metering.streams import is_stream
 

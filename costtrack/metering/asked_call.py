@@ -23,8 +23,8 @@ from costtrack.exceptions import InvalidUsage
 from costtrack.metering.attribution import MAX_LENGTHS, NO_TAGS, GivenAttribution, Lazy
 from costtrack.metering.cleaning import clean_text
 from costtrack.metering.event_fields import clean_resource_type
-from costtrack.metering.events import TEXT_LENGTHS, EventFields
 from costtrack.metering.expected import Expected
+from costtrack.metering.given_fields import TEXT_LENGTHS, EventFields
 from costtrack.metering.ledger.counted import facts_of
 from costtrack.metering.ledger.owners import find_owners, project_slug
 from costtrack.metering.worst_case import WorstCase, worst_case

@@ -18,7 +18,7 @@ from costtrack.metering.context import given_here
 from costtrack.metering.database_thread import run_sync
 from costtrack.metering.errors import error_fields
 from costtrack.metering.estimate import GivenInput
-from costtrack.metering.events import EventFields
+from costtrack.metering.given_fields import EventFields
 from costtrack.metering.nested import MeteredInside, metered_around_here
 from costtrack.metering.observed import Observed
 from costtrack.metering.open_calls import open_calls

@@ -9,7 +9,7 @@ from django.db import transaction
 
 from costtrack.conf import settings
 from costtrack.domain.events import CostSource, ResourceType, UsageKind
-from costtrack.domain.money import EXACT, MAX_COST_USD, parse_decimal, round_cost
+from costtrack.domain.money import EXACT, MAX_COST_USD, exact_sum, parse_decimal, round_cost
 from costtrack.domain.tokens import MAX_TOKENS, TOKEN_FIELDS, TokenUsage
 from costtrack.exceptions import IdempotencyConflict, InvalidCorrection, InvalidUsage
 from costtrack.metering.booked_row import booked_usage_id
@@ -49,11 +49,11 @@ def _void(usage: Correctable, reason: str, alias: str) -> ResourceUsage:
         for name, count in _net_tokens(rows).items():
             setattr(void, name, -count)
         void.latency_ms = None if original.latency_ms is None else -original.latency_ms
-        void.amount = -_total(row.amount for row in rows)
-        void.saving_usd = -_total(row.saving_usd for row in rows)
+        void.amount = -exact_sum(row.amount for row in rows)
+        void.saving_usd = -exact_sum(row.saving_usd for row in rows)
         void.cost_source = priced.cost_source
         void.rate_id = priced.rate_id
-        void.cost_usd = None if priced.cost_usd is None else -_total(row.cost_usd or ZERO for row in rows)
+        void.cost_usd = None if priced.cost_usd is None else -exact_sum(row.cost_usd or ZERO for row in rows)
         return append_correction(void, using=alias)
 
 
@@ -158,7 +158,7 @@ def price_again(
 def booked_cost(rows: Iterable[ResourceUsage]) -> Decimal | None:
     """What a usage and its corrections cost together, in USD; None while it is unpriced."""
     costs = [row.cost_usd for row in rows if row.cost_usd is not None]
-    return _total(costs) if costs else None
+    return exact_sum(costs) if costs else None
 
 
 def _set_cost(adjustment: ResourceUsage, cost: Decimal | None, priced: ResourceUsage) -> None:
@@ -210,7 +210,7 @@ def _check_net(rows: list[ResourceUsage]) -> None:
         TokenUsage(**_net_tokens(rows))
     except InvalidUsage as error:
         raise InvalidCorrection(f"With its corrections the usage would not add up: {error}") from error
-    for field, net in (("amount", _total(row.amount for row in rows)), ("cost_usd", booked_cost(rows) or ZERO)):
+    for field, net in (("amount", exact_sum(row.amount for row in rows)), ("cost_usd", booked_cost(rows) or ZERO)):
         if not 0 <= net < MAX_COST_USD:
             raise InvalidCorrection(
                 f"Corrections would take back more than was recorded: {field} would be {net}, expected 0 to 1e12."
@@ -219,10 +219,3 @@ def _check_net(rows: list[ResourceUsage]) -> None:
 
 def _figures(row: ResourceUsage) -> tuple[object, ...]:
     return (row.cost_usd, row.amount, *(getattr(row, name) for name in TOKEN_FIELDS))
-
-
-def _total(values: Iterable[Decimal]) -> Decimal:
-    total = ZERO
-    for value in values:
-        total = EXACT.add(total, value)
-    return total

@@ -13,8 +13,8 @@ from costtrack.domain.events import ResourceType
 from costtrack.metering.attribution import CallerFields, given_attribution
 from costtrack.metering.database_thread import run_quietly, run_quietly_async
 from costtrack.metering.ending import do_later
-from costtrack.metering.events import EventFields
 from costtrack.metering.expected import expected_of
+from costtrack.metering.given_fields import EventFields
 from costtrack.metering.meter import checked_before_call
 from costtrack.metering.stepping import each_async_step_in, each_step_in
 from costtrack.metering.tracked import TrackedCall, TrackedFunction

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from costtrack.metering.events import EventFields
+from costtrack.metering.given_fields import EventFields
 
 
 def error_fields(error: BaseException | str) -> EventFields:

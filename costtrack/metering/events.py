@@ -13,17 +13,11 @@ from time import time_ns
 from typing import Any, Unpack
 
 from costtrack.conf import settings
-from costtrack.domain.events import ResourceType, UsageEvent
+from costtrack.domain.events import UsageEvent
 from costtrack.domain.frozen import frozen_from
-from costtrack.domain.tokens import TOKEN_FIELDS, TokenUsage, plain_usage
+from costtrack.domain.tokens import TokenUsage, plain_usage
 from costtrack.extraction.counts import NO_INPUT
-from costtrack.metering.attribution import (
-    KNOWN_NAMES,
-    MAX_LENGTHS,
-    AttributionFields,
-    GivenAttribution,
-    given_attribution,
-)
+from costtrack.metering.attribution import MAX_LENGTHS, GivenAttribution, given_attribution
 from costtrack.metering.cleaning import (
     MAX_LATENCY_MS,
     clean_flag,
@@ -52,6 +46,7 @@ from costtrack.metering.event_fields import (
     tokens_of,
 )
 from costtrack.metering.fresh_keys import fresh_key
+from costtrack.metering.given_fields import COUNTS, LLM_TOKENS, OWN_FIELDS, TEXT_LENGTHS, EventFields, OtherFields
 from costtrack.metering.metadata import clean_metadata, is_clean_word
 from costtrack.pricing.canonical import canonical_tier
 
@@ -60,57 +55,6 @@ MAX_PROBLEMS = 10
 STRICT = FieldCheck(strict=True)
 
 
-class OtherFields(AttributionFields, total=False):
-    """What an event is built from, beside the fields that nearly every call has."""
-
-    resource_type: object
-    amount: object
-    tokens: TokenUsage | None
-    cache_write_tokens: object
-    cache_write_1h_tokens: object
-    input_audio_tokens: object
-    reasoning_tokens: object
-    output_audio_tokens: object
-    gateway: object
-    service_tier: object
-    idempotency_key: object
-    key_from_provider: bool
-    occurred_at: datetime | None
-    reported_cost_usd: object
-    outcome: object
-    error_type: object
-    error_message: object
-    is_estimated: bool
-    usage_missing: bool
-    saving_usd: object
-    saving_kind: object
-    saving_basis: object
-    metadata: Mapping[str, Any] | None
-
-
-class EventFields(OtherFields, total=False):
-    """What an event is built from. Whatever is absent or None has UsageEvent's default."""
-
-    model: object
-    provider: object
-    input_tokens: object
-    output_tokens: object
-    cache_read_tokens: object
-    latency_ms: object
-
-
-OWN_FIELDS = frozenset(EventFields.__annotations__) - frozenset(KNOWN_NAMES)
-COUNTS = frozenset(TOKEN_FIELDS)
-LLM_TOKENS = ResourceType.LLM_TOKENS.value
-TEXT_LENGTHS = {
-    **MAX_LENGTHS,
-    "provider": 100,
-    "gateway": 100,
-    "model": 200,
-    "error_type": 200,
-    "saving_kind": 20,
-    "saving_basis": 200,
-}
 CLEANERS: dict[str, Callable[[Any], Any]] = {
     "resource_type": clean_resource_type,
     "service_tier": clean_tier,

@@ -16,7 +16,8 @@ from costtrack.metering.call import Call
 from costtrack.metering.cleaning import text_of
 from costtrack.metering.database_thread import Work, run_later
 from costtrack.metering.estimate import needs_estimate, with_estimate
-from costtrack.metering.events import COUNTS, EventFields, event_after_call
+from costtrack.metering.events import event_after_call
+from costtrack.metering.given_fields import COUNTS, EventFields
 from costtrack.metering.lost import report_lost
 from costtrack.metering.observed_response import ObservedResponse
 from costtrack.metering.recorded import recorded_usage

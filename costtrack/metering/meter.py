@@ -17,9 +17,9 @@ from costtrack.metering.call import Call
 from costtrack.metering.cleaning import clean_key, clean_latency
 from costtrack.metering.database_thread import Work, run_quietly, run_quietly_async
 from costtrack.metering.event_fields import clean_amount, clean_resource_type, clean_time
-from costtrack.metering.events import EventFields
 from costtrack.metering.expected import Expected, expected_of
 from costtrack.metering.finish import finish
+from costtrack.metering.given_fields import EventFields
 
 
 class Meter(AbstractContextManager[Call], AbstractAsyncContextManager[Call]):

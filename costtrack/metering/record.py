@@ -17,7 +17,8 @@ from costtrack.metering.cleaning import clean_flag, clean_text
 from costtrack.metering.database_thread import run_sync
 from costtrack.metering.errors import error_fields
 from costtrack.metering.event_fields import refuse_empty
-from costtrack.metering.events import EventFields, build_event
+from costtrack.metering.events import build_event
+from costtrack.metering.given_fields import EventFields
 from costtrack.metering.nested import BookedFigures, metered_around_here
 from costtrack.metering.recorded import RecordedUsage, recorded_usage
 from costtrack.metering.transport import needs_no_database, submit

@@ -23,8 +23,9 @@ from costtrack.metering.cleaning import clean_flag
 from costtrack.metering.context import AttributionScope, given_here
 from costtrack.metering.database_thread import Work, run_quietly, run_quietly_async, run_sync
 from costtrack.metering.errors import error_fields
-from costtrack.metering.events import EventFields, build_event
+from costtrack.metering.events import build_event
 from costtrack.metering.expected import Expected
+from costtrack.metering.given_fields import EventFields
 from costtrack.metering.nested import BookedFigures, metered_around_here
 from costtrack.metering.recorded import RecordedUsage, recorded_usage
 from costtrack.metering.transport import needs_no_database, submit

@@ -9,7 +9,8 @@ from typing import Any, cast
 from costtrack.domain.events import Outcome, UsageEvent
 from costtrack.extraction.spans import SpanCall, attribution_of
 from costtrack.metering.attribution import NOT_GIVEN, GivenAttribution
-from costtrack.metering.events import EventFields, event_after_call
+from costtrack.metering.events import event_after_call
+from costtrack.metering.given_fields import EventFields
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MAX_NS = 2**63

@@ -22,9 +22,9 @@ from costtrack.metering.call import Call
 from costtrack.metering.cleaning import clean_text
 from costtrack.metering.context import AttributionScope
 from costtrack.metering.database_thread import Work
-from costtrack.metering.events import EventFields
 from costtrack.metering.expected import NOTHING_EXPECTED, Expected, token_count_or_none
 from costtrack.metering.finish import finish, nothing_to_record
+from costtrack.metering.given_fields import EventFields
 from costtrack.metering.nested import MeteredInside
 from costtrack.metering.streams import is_stream, metered_stream
 

@@ -13,8 +13,9 @@ from costtrack.domain.events import ResourceType, UsageEvent
 from costtrack.domain.tokens import MAX_TOKENS, TokenUsage
 from costtrack.metering.attribution import GivenAttribution
 from costtrack.metering.cleaning import text_of
-from costtrack.metering.events import EventFields, event_after_call
+from costtrack.metering.events import event_after_call
 from costtrack.metering.expected import Expected
+from costtrack.metering.given_fields import EventFields
 from costtrack.metering.token_counting import count_tokens
 from costtrack.pricing.price import Priced, price_event
 from costtrack.pricing.ratebook import RateBook

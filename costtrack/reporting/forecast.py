@@ -18,13 +18,13 @@ from django.utils import timezone
 
 from costtrack.domain.forecast import forecast_end
 from costtrack.domain.habits import DAYS_KNOWN
-from costtrack.domain.money import decimal_from_database
+from costtrack.domain.money import decimal_from_database, exact_sum
 from costtrack.domain.periods import DayRange, ZoneHistory, day_range, month_range, week_range
 from costtrack.models import Agent, Organization, Project
 from costtrack.reporting.costs import summaries_of
 from costtrack.reporting.figures import ROUNDING
 from costtrack.reporting.named import organization_named
-from costtrack.reporting.spent_by_now import QUARTER, Narrow, midnight, spent_by_now, total
+from costtrack.reporting.spent_by_now import QUARTER, Narrow, midnight, spent_by_now
 from costtrack.reporting.zones import reporting_zone
 
 
@@ -126,7 +126,7 @@ def forecast_of(
         start=days.start,
         today=today,
         end=days.end,
-        spent_before=total(cost for day, cost in costs.items() if days.start <= day < today),
+        spent_before=exact_sum(cost for day, cost in costs.items() if days.start <= day < today),
         spent_today=costs.get(today, Decimal(0)),
         passed=by_clock,
         share=by_clock if usual_share is None else usual_share,

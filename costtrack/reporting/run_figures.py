@@ -13,7 +13,7 @@ from django.db.models import F, Q, Sum
 
 from costtrack.conf import settings
 from costtrack.domain.events import CostSource
-from costtrack.domain.money import EXACT
+from costtrack.domain.money import EXACT, exact_sum
 from costtrack.models import Agent, Project, UsageRun
 from costtrack.reporting.figures import NO_MONEY, figures_reader
 from costtrack.reporting.ledger_rows import ledger_rows
@@ -108,8 +108,8 @@ def added_up(parts: Iterable[RunFigures]) -> RunFigures:
         calls=sum(one.calls for one in listed),
         prompt_tokens=sum(one.prompt_tokens for one in listed),
         completion_tokens=sum(one.completion_tokens for one in listed),
-        cost_usd_known=_total(one.cost_usd_known for one in listed),
-        cost_usd_estimated=_total(estimated) if estimated else None,
+        cost_usd_known=exact_sum(one.cost_usd_known for one in listed),
+        cost_usd_estimated=exact_sum(estimated) if estimated else None,
         cost_estimated_for_calls=sum(one.cost_estimated_for_calls for one in listed),
         cost_unknown_for_calls=sum(one.cost_unknown_for_calls for one in listed),
     )
@@ -164,10 +164,3 @@ def _figures(row: Mapping[str, Any]) -> RunFigures:
         cost_estimated_for_calls=estimated_calls,
         cost_unknown_for_calls=sums.unpriced_calls,
     )
-
-
-def _total(values: Iterable[Decimal]) -> Decimal:
-    total = NO_MONEY
-    for value in values:
-        total = EXACT.add(total, value)
-    return total

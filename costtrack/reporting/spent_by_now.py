@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -13,7 +13,7 @@ from django.core.exceptions import EmptyResultSet
 from django.db.models import Q, QuerySet, Sum
 
 from costtrack.domain.forecast import CLOCK_DAYS
-from costtrack.domain.money import EXACT, decimal_from_database
+from costtrack.domain.money import decimal_from_database, exact_sum
 from costtrack.domain.periods import DayRange, ZoneHistory
 from costtrack.models import Agent, Organization, Project
 from costtrack.reporting.costs import summaries_of
@@ -60,7 +60,7 @@ def spent_by_now(
         return kept
     sums = asked.values("day").annotate(before=Sum("cost_usd", filter=is_before), whole=Sum("cost_usd"))
     known = {row["day"]: (decimal_from_database(row["before"]), decimal_from_database(row["whole"])) for row in sums}
-    before, whole = (total(day[part] for day in known.values()) for part in (0, 1))
+    before, whole = (exact_sum(day[part] for day in known.values()) for part in (0, 1))
     found: ByNow = (None, ())
     if whole > 0:
         share = min(Decimal(1), max(Decimal(0), ROUNDING.divide(before, whole)))
@@ -73,14 +73,6 @@ def spent_by_now(
 def midnight(day: date, zone: ZoneHistory) -> datetime:
     """In UTC: instants of one zone would be subtracted by its clock, which leaps."""
     return zone.start_of(day).astimezone(UTC)
-
-
-def total(costs: Iterable[Decimal]) -> Decimal:
-    """Their exact sum."""
-    found = Decimal(0)
-    for cost in costs:
-        found = EXACT.add(found, cost)
-    return found
 
 
 def _calls_of(organizations: Collection[Organization] | None, *, before: date) -> Mapping[date, int]:

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from decimal import Decimal
-from functools import reduce
 from pathlib import Path
 
 from costtrack.domain.events import UsageEvent
-from costtrack.domain.money import EXACT
+from costtrack.domain.money import exact_sum
 from costtrack.metering.memory import MemoryLog, captured_by
 
 
@@ -56,7 +55,7 @@ class UsageLog(MemoryLog):
 
 def sum_of(costs: tuple[Decimal | None, ...]) -> Decimal:
     """The exact sum of those that are known."""
-    return reduce(EXACT.add, (cost for cost in costs if cost is not None), Decimal(0))
+    return exact_sum(cost for cost in costs if cost is not None)
 
 
 @contextmanager

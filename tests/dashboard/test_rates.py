@@ -145,6 +145,20 @@ def test_prices_that_nobody_has_loaded_for_half_a_year_are_a_warning(viewer: Cli
     assert is_warning
 
 
+def test_a_model_that_has_a_rate_by_now_is_not_to_be_given_one(superuser: Client, acme: Organization) -> None:
+    book(acme, None, provider="openai")
+    book(acme, None, provider="openai", model="gpt-5")
+    make_rate("gpt-4")
+    make_rate("gpt-5", organization=acme)
+    organization("globex")
+
+    def todo(**query: str) -> dict[str, str]:
+        return {row[0]: row[5] for row in opened(superuser, "rates/", **query).by_id("ct-unpriced-models").rows}
+
+    assert todo(organization="acme") == {"gpt-4": "Has a rate now", "gpt-5": "Has a rate now"}
+    assert todo() == {"gpt-4": "Has a rate now", "gpt-5": "Add a rate"}  # acme's own is not everyone's
+
+
 def test_where_no_rate_is_like_that_the_next_step_is_said(viewer: Client, acme: Organization) -> None:
     make_rate("unused")
     page = opened(viewer, "rates/", as_of="2023-11-10")

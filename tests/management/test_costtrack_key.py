@@ -82,7 +82,11 @@ def test_json_has_all_of_it(acme: Organization) -> None:
         (["--project", "webiste"], "Organization 'acme' has no project 'webiste'. Known ones: website."),
         (["--project", "theirs"], "Organization 'acme' has no project 'theirs'. Known ones: website."),
         (["--project", "website", "--agent", "writre"], "Project 'website' has no agent 'writre'. Known ones: writer."),
-        (["--agent", "writer"], "Organization 'acme' has no project 'default'. Known ones: website."),
+        (
+            ["--agent", "writer"],
+            "Organization 'acme' has no project 'default'. Known ones: website. Without --project an agent is of "
+            "'default': name its project.",
+        ),
         (["--project", "\x00"], "Organization 'acme' has no project '\\x00'. Known ones: website."),
     ],
 )

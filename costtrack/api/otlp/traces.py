@@ -22,7 +22,8 @@ from costtrack.domain.events import UsageEvent
 from costtrack.exceptions import InvalidUsage
 from costtrack.extraction.spans import SpanCall, calls_of
 from costtrack.metering.attribution import NOT_GIVEN
-from costtrack.metering.events import EventFields, event_after_call
+from costtrack.metering.events import event_after_call
+from costtrack.metering.given_fields import EventFields
 from costtrack.metering.importing.reasons import reason_of
 from costtrack.metering.spans import fields_of_call
 

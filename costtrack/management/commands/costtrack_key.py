@@ -147,8 +147,9 @@ def _owners(organization: Organization, project: str, agent: str) -> tuple[Proje
     """The rows that the slugs name. A mistyped one would narrow the key to what nobody uses."""
     if not (project or agent):
         return None, None
-    parent = project_named(organization, project or DEFAULT_PROJECT, hint=CREATE)
-    return parent, agent_named(parent, agent, hint=CREATE) if agent else None
+    hint = CREATE if project else f"Without --project an agent is of {DEFAULT_PROJECT!r}: name its project. {CREATE}"
+    parent = project_named(organization, project or DEFAULT_PROJECT, hint=hint)
+    return parent, agent_named(parent, agent, hint=hint) if agent else None
 
 
 def _shape(key: AgentKey, now: datetime) -> dict[str, Any]:

@@ -16,7 +16,8 @@ from costtrack.domain.money import EXACT
 from costtrack.exceptions import InvalidUsage
 from costtrack.metering.cleaning import MAX_KEY_LENGTH, hashed_key
 from costtrack.metering.event_fields import refuse_empty
-from costtrack.metering.events import EventFields, build_event
+from costtrack.metering.events import build_event
+from costtrack.metering.given_fields import EventFields
 from costtrack.metering.importing.keys import row_key
 from costtrack.metering.importing.preview import Preview
 from costtrack.metering.importing.reasons import reason_of

@@ -9,7 +9,7 @@ from decimal import Decimal
 from itertools import pairwise
 
 from costtrack.domain.events import ServiceTier
-from costtrack.domain.money import EXACT, MAX_COST_USD, round_cost
+from costtrack.domain.money import EXACT, MAX_COST_USD, exact_sum, round_cost
 from costtrack.domain.plans import PlanFigures
 from costtrack.domain.tokens import MAX_TOKENS, TokenUsage
 from costtrack.exceptions import InvalidUsage
@@ -148,9 +148,5 @@ def _sum(values: Iterable[int | None]) -> int | None:
 
 def _sum_usd(values: Iterable[Decimal | None]) -> Decimal | None:
     listed = list(values)
-    total = Decimal(0)
-    for value in listed:
-        if value is None:
-            return None
-        total = EXACT.add(total, value)
-    return total if listed else None
+    known = [value for value in listed if value is not None]
+    return exact_sum(known) if known and len(known) == len(listed) else None
