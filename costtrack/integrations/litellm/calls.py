@@ -20,11 +20,12 @@ from costtrack.integrations.litellm.record import (
     tells_tokens,
     usage_of_failure,
 )
+from costtrack.integrations.litellm.untold import Untold
 from costtrack.integrations.request_body import fields_of
 from costtrack.metering.call import Call
 from costtrack.metering.database_thread import Work
 from costtrack.metering.ending import StreamEnd
-from costtrack.metering.finish import finish, nothing_to_record
+from costtrack.metering.finish import finish
 from costtrack.metering.nested import within_the_block
 from costtrack.metering.told_later import ToldLater
 
@@ -35,7 +36,6 @@ STASH = "costtrack"
 """Under which LiteLLM's own record of a call carries ours, from before the call to every callback after it."""
 MCP_CALL = "call_mcp_tool"
 KEPT_AS_METADATA = ("call_type", "model_group", "cache_hit")
-UNKNOWN_OUTPUT = "LiteLLM does not tell what had come of a stream that was left: the output is not in the estimate"
 
 
 class Attempt:
@@ -67,6 +67,7 @@ class Attempt:
         )
         self.is_over = False
         self._end: StreamEnd | None = None
+        self._untold: Untold | None = None
 
     def __deepcopy__(self, memo: object) -> Attempt:
         """Itself: LiteLLM copies its record, and every copy is of this one call."""
@@ -80,7 +81,7 @@ class Attempt:
         if self._request is not None:
             self._request.began(self)
         if is_streaming(kwargs):
-            self._end = StreamEnd(self._untold(is_stream=True))
+            self._ends_when_dropped(self._untold_end(is_stream=True))
 
     def succeeded(self, kwargs: Mapping[str, Any], response: object, start: object, end: object) -> Work | None:
         """The provider has answered; gives the work of recording it, None if that is done."""
@@ -114,7 +115,7 @@ class Attempt:
 
     def answered(self, response: object) -> Work | None:
         """The same of an answer that LiteLLM tells no callback of, or late: the caller has got it."""
-        return self._untold(response=response)(None)
+        return self._untold_end(response=response)(None)
 
     def answered_if_untold(self, response: object) -> None:
         """The caller has got this answer. A callback is to tell of it, with more; LiteLLM drops some where many wait.
@@ -122,18 +123,26 @@ class Attempt:
         Its record of the call, which has this attempt, is dropped with that: then it is recorded by the answer.
         """
         if not self.is_over:
-            self._end = StreamEnd(self._untold(response=response))
+            self._ends_when_dropped(self._untold_end(response=response))
+
+    def reads(self, stream: object) -> None:
+        """The caller has got this stream, in which LiteLLM keeps what has come."""
+        chunks = getattr(stream, "chunks", None)
+        if self._untold is not None and type(chunks) is list:
+            self._untold.chunks = chunks
 
     def cut_off(self, error: BaseException) -> Work | None:
         """The caller waits no more for an answer, which no callback is told; the provider may well have worked."""
         if self._end is not None:
             return None  # a stream tells of itself when it is dropped
-        return self._untold()(error)
+        return self._untold_end()(error)
 
-    def _untold(self, *, is_stream: bool = False, response: object = None) -> _Untold:
-        return _Untold(
-            self.call, self._told_later, self.admitted, self._request, is_stream=is_stream, response=response
-        )
+    def _ends_when_dropped(self, untold: Untold) -> None:
+        self._untold = untold
+        self._end = StreamEnd(untold)
+
+    def _untold_end(self, *, is_stream: bool = False, response: object = None) -> Untold:
+        return Untold(self.call, self._told_later, self.admitted, self._request, is_stream=is_stream, response=response)
 
     def _ends_now(self) -> bool:
         if self.is_over:
@@ -179,53 +188,6 @@ class Attempt:
         payload = kwargs.get("standard_logging_object")
         told = {name: read(kwargs, name) or read(payload, name) for name in KEPT_AS_METADATA}
         self.call.add_metadata({name: value for name, value in told.items() if value})
-
-
-class _Untold:
-    """Records a call of whose end LiteLLM's callbacks never hear: a stream that was left, a task that was cancelled."""
-
-    def __init__(
-        self,
-        call: Call,
-        told_later: ToldLater,
-        admitted: Admitted | None,
-        request: SdkRequest | None,
-        *,
-        is_stream: bool,
-        response: object,
-    ) -> None:
-        """It refers to the call only: it is the attempt that is dropped with its stream, or with LiteLLM's record."""
-        self._call = call
-        self._told_later = told_later
-        self._admitted = admitted
-        self._request = request
-        self._is_stream = is_stream
-        self._response = response
-
-    def __call__(self, error: BaseException | None) -> Work | None:
-        if not self._told_later.ends_now():
-            return None
-        call = self._call
-        if self._admitted is not None:
-            self._admitted.is_settled_by(call)
-        if self._request is not None:
-            call.inside = self._request.metered_inside()
-        if self._response is not None:
-            call.said |= {"idempotency_key": f"{GATEWAY}:{self._told_later.call_id}", "key_from_provider": True}
-            call.observe(self._response)
-            if cost := read(read(self._response, "_hidden_params"), "response_cost"):
-                call.said["reported_cost_usd"] = cost
-            return finish(call, None)
-        if self._request is not None and call.inside.has_calls:  # a client that is metered itself has seen it
-            work = nothing_to_record(call)
-            call.close()
-            return work
-        if self._is_stream:
-            call.observed.begin_stream()
-            call.observed.stream_ended(error)
-            call.problems.append(UNKNOWN_OUTPUT)
-            return finish(call, None)
-        return finish(call, error)
 
 
 def _instant(start: object) -> str:

@@ -87,6 +87,7 @@ class SdkRequest:
         if attempt is None:  # LiteLLM's cache has answered
             return self._release()
         if is_stream(result):
+            attempt.reads(result)
             return None
         if any(self._arguments.get(name) for name in SILENT):
             return attempt.answered(result)
