@@ -30,6 +30,7 @@ def no_client_left() -> Iterator[None]:
     async_to_sync(close_clients)()
     gc.unfreeze()
     collect_sockets()
+    gc.freeze()
 
 
 def collect_sockets() -> None:
