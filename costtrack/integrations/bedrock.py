@@ -12,7 +12,9 @@ from io import BytesIO
 from typing import TYPE_CHECKING, Any, TypeVar, Unpack
 
 from costtrack.exceptions import InvalidUsage
+from costtrack.extraction.fields import as_text
 from costtrack.integrations.bedrock_request import expected_of_params, fields_of_params
+from costtrack.integrations.charging import tell_spans
 from costtrack.integrations.needed import needed
 from costtrack.integrations.watched_body import decoded
 from costtrack.metering.attribution import CallerFields, GivenAttribution, given_attribution
@@ -104,9 +106,11 @@ class _Meter:
 
     def admit(self, *, model: Any, context: dict[str, Any], **_: Any) -> None:
         params = context.pop(_PARAMS, {})
-        call = Call(fields_of_params(params, self._models), within_the_block(self._given))
+        fields = fields_of_params(params, self._models)
+        call = Call(fields, within_the_block(self._given))
         tracked = TrackedCall(call, expected_of_params(params, operation=model.name))
         tracked.running()
+        tell_spans(str(fields.get("model", "")), as_text(params.get("modelId")))
         sent = _Sent(call, tracked)
         # If neither of the events below comes, because the thread is interrupted, the end of the context tells.
         context[_SENT] = sent, StreamEnd(partial(_Sent.ended, sent))

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, TypeVar, Unpack
 
 from costtrack.exceptions import InvalidUsage
-from costtrack.extraction.fields import read, read_first
+from costtrack.extraction.fields import items, read, read_first
 from costtrack.integrations.needed import needed
 from costtrack.integrations.one_method import OneCall
 from costtrack.integrations.request_body import expected_of_body
@@ -27,6 +27,8 @@ METHODS = ("request", "async_request", "request_streamed", "async_request_stream
 ANSWERED = frozenset(("generateContent", "streamGenerateContent"))
 EMBEDDED = frozenset(("embedContent", "batchEmbedContents"))
 """What a path ends with, after the model. Embeddings of the Gemini API tell no usage: they are booked unpriced."""
+PREDICTED = "predict"
+"""The same of older models of Vertex AI, of embeddings and of images; of those only the former are metered."""
 
 
 def instrument(client: Client, **attribution: Unpack[CallerFields]) -> Client:
@@ -94,17 +96,23 @@ def _api_of(client: object) -> Any:
 def _call_of(path: str, request: Any, given: GivenAttribution) -> OneCall | None:
     """The call that a request is; None for one that no model answers."""
     model, _, method = path.partition("?")[0].rpartition(":")
-    if method not in ANSWERED | EMBEDDED:
+    request = request if isinstance(request, Mapping) else {}
+    is_embedding = method in EMBEDDED or (method == PREDICTED and _has_contents(request))
+    if not is_embedding and method not in ANSWERED:
         return None
     fields: Any = {"provider": "google", "model": model.rpartition("/")[2]}
-    expected = _expected(request if isinstance(request, Mapping) else {}, is_embedding=method in EMBEDDED)
-    return OneCall(fields, given, expected, see=_body_of)
+    see = _body_of_prediction if method == PREDICTED else _body_of
+    return OneCall(fields, given, _expected(request, is_embedding=is_embedding), see=see)
+
+
+def _has_contents(request: Mapping[str, Any]) -> bool:
+    return any(read(one, "content") is not None for one in items(request.get("instances")))
 
 
 def _expected(request: Mapping[str, Any], *, is_embedding: bool) -> Expected:
     config = read(request, "generationConfig")
     body = {
-        "contents": read_first(request, "contents", "requests", "content"),
+        "contents": read_first(request, "contents", "requests", "content", "instances"),
         "system": read(request, "systemInstruction"),
         "tools": request.get("tools"),
         "max_output_tokens": read(config, "maxOutputTokens"),
@@ -117,3 +125,15 @@ def _body_of(response: Any) -> object:
     """The JSON of a response, or of a piece of a stream."""
     body = read(response, "body")
     return decoded(body.encode()) if isinstance(body, str) else None
+
+
+def _body_of_prediction(response: Any) -> object:
+    """The same, with the sum of the tokens that it tells of each embedding as usage."""
+    body = _body_of(response)
+    told = [
+        read(read(read(one, "embeddings"), "statistics"), "token_count") for one in items(read(body, "predictions"))
+    ]
+    counts = [int(count) for count in told if isinstance(count, (int, float))]
+    if not isinstance(body, dict) or not counts or len(counts) < len(told):
+        return body
+    return {**body, "usageMetadata": {"promptTokenCount": sum(counts)}}

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from typing import Any
 
+from costtrack.integrations.charging import tell_spans
 from costtrack.metering.attribution import GivenAttribution
 from costtrack.metering.call import Call
 from costtrack.metering.database_thread import Work, run_quietly, run_quietly_async
@@ -28,11 +29,13 @@ class OneCall:
         """It is attributed as in force here, where the client was called."""
         self._call = Call(fields, within_the_block(given))
         self._tracked = TrackedCall(self._call, expected)
+        self._model = str(fields.get("model", ""))
         self._see = see
 
     def made(self, make: Callable[[], Any]) -> Any:
         """What `make()` gives, a whole response. Raises CallRefused before."""
         self._tracked.running()
+        self._tell_spans()
         try:
             with self._tracked.scope:
                 response = make()
@@ -46,6 +49,7 @@ class OneCall:
     async def made_async(self, make: Callable[[], Awaitable[Any]]) -> Any:
         """The same in a coroutine."""
         await self._tracked.running_async()
+        self._tell_spans()
         response = await self._awaited(make)
         self._call.observe(self._see(response))
         await run_quietly_async(self._tracked.end(None))
@@ -54,12 +58,13 @@ class OneCall:
     def streamed(self, pieces: Iterator[Any]) -> Iterator[Any]:
         """The pieces of a stream whose request is sent with the first step; before that, CallRefused is raised."""
         return each_step_in(
-            self._tracked.scope, pieces, on_start=self._tracked.start, on_item=self._piece, on_end=self._tracked.end
+            self._tracked.scope, pieces, on_start=self._start, on_item=self._piece, on_end=self._tracked.end
         )
 
     async def streamed_async(self, make: Callable[[], Awaitable[AsyncIterator[Any]]]) -> AsyncIterator[Any]:
         """The same of a coroutine that gives the stream; it may send the request itself, so it is admitted before."""
         await self._tracked.running_async()
+        self._tell_spans()
         pieces = await self._awaited(make)
         self._call.observed.begin_stream()
         return each_async_step_in(self._tracked.scope, pieces, on_item=self._piece, on_end=self._stream_ended)
@@ -74,6 +79,13 @@ class OneCall:
         except BaseException as error:
             await run_quietly_async(self._tracked.end(error))
             raise
+
+    def _start(self) -> None:
+        self._tracked.start()
+        self._tell_spans()
+
+    def _tell_spans(self) -> None:
+        tell_spans(self._model)
 
     def _piece(self, piece: Any) -> None:
         self._tracked.chunk(self._see(piece))

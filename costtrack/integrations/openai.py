@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 AnyClient = TypeVar("AnyClient", bound="OpenAI | AsyncOpenAI")
 
-PATHS = frozenset(("/chat/completions", "/responses", "/completions", "/embeddings"))
+PATHS = frozenset(("/chat/completions", "/responses", "/responses/compact", "/completions", "/embeddings"))
 PROVIDERS = {
     "api.openai.com": "openai",
     "api.deepseek.com": "deepseek",
@@ -100,7 +100,8 @@ def record_batch(
     finished = _finished(
         batch, _spoken_to(client, provider, ""), given_attribution(dict(attribution), caller="record_batch()")
     )
-    files = [client.files.content(file_id).text for file_id in (batch.output_file_id, batch.error_file_id) if file_id]
+    ids = [file_id for file_id in (batch.output_file_id, batch.error_file_id) if file_id]
+    files = [client.files.content(file_id).content for file_id in ids]
     return record_batch_results(finished, _results(files))
 
 
@@ -113,7 +114,7 @@ async def record_batch_async(
         batch, _spoken_to(client, provider, ""), given_attribution(dict(attribution), caller="record_batch_async()")
     )
     ids = [file_id for file_id in (batch.output_file_id, batch.error_file_id) if file_id]
-    files = [(await client.files.content(file_id)).text for file_id in ids]
+    files = [(await client.files.content(file_id)).content for file_id in ids]
     return await record_batch_results_async(finished, _results(files))
 
 
@@ -126,9 +127,10 @@ def _finished(batch: Batch, fields: EventFields, given: GivenAttribution) -> Fin
     return FinishedBatch(provider=provider, batch_id=batch.id, ended_at=instant_of(ended_at), given=given)
 
 
-def _results(files: Iterable[str]) -> Iterator[BatchResult]:
-    for line in (line for text in files for line in text.splitlines() if line.strip()):
-        result = decoded(line.encode())
+def _results(files: Iterable[bytes]) -> Iterator[BatchResult]:
+    # Of bytes: a text would be parted at each U+2028 of an answer, too.
+    for line in (line for content in files for line in content.splitlines() if line.strip()):
+        result = decoded(line)
         response = read(result, "response")
         is_success = read(response, "status_code") == 200
         body = read(response, "body")
@@ -150,6 +152,8 @@ def _spoken_to(client: OpenAI | AsyncOpenAI, provider: str, gateway: str) -> Eve
     host = client.base_url.host
     if isinstance(client, (_sdk.AzureOpenAI, _sdk.AsyncAzureOpenAI)) or host.endswith(".openai.azure.com"):
         provider = provider or "azure"
+    if host.startswith("bedrock-") and host.endswith((".amazonaws.com", ".api.aws")):  # not whoever has a machine there
+        provider = provider or "aws"
     for hosts, name in ((PROVIDERS, "provider"), (GATEWAYS, "gateway")):
         found = [value for known, value in hosts.items() if f".{host}".endswith(f".{known}")]
         if found and not provider and not gateway:

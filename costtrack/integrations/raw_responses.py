@@ -7,7 +7,7 @@ from functools import cache
 from typing import Any
 from weakref import ref
 
-from costtrack.integrations.watched_body import WatchedBody, decoded
+from costtrack.integrations.watched_body import WatchedBody, decoded, watched_body
 from costtrack.metering.call import Call
 from costtrack.metering.ending import OnEnd, StreamEnd
 from costtrack.metering.streams import metered_stream
@@ -25,8 +25,8 @@ def watch_response(response: Any, call: Call, *, on_end: OnEnd) -> bool:
             return True
         call.observe(decoded(content))
         return True
-    is_event_stream = response.headers.get("content-type", "").startswith("text/event-stream")
-    watch(response, BodyWatch(WatchedBody(call, is_event_stream=is_event_stream), _end_of_stream(call, on_end)))
+    body = watched_body(call, response.headers.get("content-type", ""))
+    watch(response, BodyWatch(body, _end_of_stream(call, on_end)))
     return False
 
 

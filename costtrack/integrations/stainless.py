@@ -11,7 +11,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from costtrack.extraction.fields import read
+from costtrack.integrations.charging import charging
+from costtrack.integrations.fetched import FetchedAnswer
 from costtrack.integrations.raw_responses import watch_response, watch_stream
 from costtrack.integrations.request_body import (
     expected_of_body,
@@ -90,14 +91,18 @@ def _request(original: Callable[..., Any], metering: Metering) -> Callable[..., 
         path = _path(options)
         if path not in metering.paths or options.method.lower() != "post":
             result = original(cast_to, options, **how)
-            if _is_fetched(options, result, metering):
-                run_quietly(_charge_of(result, metering))
+            if _may_fetch(options, path, metering):
+                fetched = FetchedAnswer(metering.fields, metering.given)
+                result, is_over = fetched.take(result, is_raw=_is_raw(options))
+                if is_over:
+                    run_quietly(fetched.end(None))
             return result
         one = _OneCall(options, metering, path=path, is_stream=bool(how.get("stream")))
         admit(one.call, one.expected)
         one.admitted()
         try:
-            result = original(cast_to, options, **how)
+            with charging(one.model):
+                result = original(cast_to, options, **how)
         except BaseException as error:
             run_quietly(one.end(error))
             raise
@@ -114,14 +119,18 @@ def _async_request(original: Callable[..., Any], metering: Metering) -> Callable
         path = _path(options)
         if path not in metering.paths or options.method.lower() != "post":
             result = await original(cast_to, options, **how)
-            if _is_fetched(options, result, metering):
-                await run_quietly_async(_charge_of(result, metering))
+            if _may_fetch(options, path, metering):
+                fetched = FetchedAnswer(metering.fields, metering.given)
+                result, is_over = fetched.take(result, is_raw=_is_raw(options))
+                if is_over:
+                    await run_quietly_async(fetched.end(None))
             return result
         one = _OneCall(options, metering, path=path, is_stream=bool(how.get("stream")))
         await admit_async(one.call, one.expected)
         one.admitted()
         try:
-            result = await original(cast_to, options, **how)
+            with charging(one.model):
+                result = await original(cast_to, options, **how)
         except GeneratorExit as error:  # dropped with its loop: nothing may be awaited any more
             do_later(one.end(error))
             raise
@@ -136,27 +145,19 @@ def _async_request(original: Callable[..., Any], metering: Metering) -> Callable
     return request
 
 
-def _is_fetched(options: Any, result: Any, metering: Metering) -> bool:
-    """Whether this is an answer that was made in the background, and is whole now."""
-    return (
-        bool(metering.fetched_from)
-        and options.method.lower() == "get"
-        and _path(options).startswith(metering.fetched_from)
-        and read(result, "background") is True
-        and read(result, "usage") is not None
-    )
+def _may_fetch(options: Any, path: str, metering: Metering) -> bool:
+    """Whether an answer that was made in the background may come with this; to cancel one gives what it used, too."""
+    is_asked = options.method.lower() == "get" or path.endswith("/cancel")
+    return bool(metering.fetched_from) and is_asked and path.startswith(metering.fetched_from)
 
 
-def _charge_of(result: Any, metering: Metering) -> Work | None:
-    """To fetch it again charges nothing: it has its id."""
-    call = Call({**metering.fields}, within_the_block(metering.given))
-    call.observe(result)
-    call.announce()
-    return finish(call, None)
+def _is_raw(options: Any) -> bool:
+    return bool(options.headers) and _RAW_HEADER in options.headers
 
 
 def _path(options: Any) -> str:
-    return str(options.url).partition("?")[0]
+    """As the SDK reads it, which takes it with a slash before it or without."""
+    return "/" + str(options.url).partition("?")[0].lstrip("/")
 
 
 def _said(body: Mapping[str, Any]) -> dict[str, Any]:
@@ -181,12 +182,14 @@ class _OneCall:
         self._body = body
         self._metering = metering
         self._path = path
-        self.call = Call({**metering.fields, **fields_of(body)}, within_the_block(metering.given))
+        asked = fields_of(body)
+        self.model = str(asked.get("model", ""))
+        """As it is asked for; "" if it is not said."""
+        self.call = Call({**metering.fields, **asked}, within_the_block(metering.given))
         self.call.set_input(*inputs)
         self._is_in_background = metering.fetched_from != "" and body.get("background") is True
         self._is_stream = is_stream
-        headers = options.headers
-        self._is_raw = bool(headers) and _RAW_HEADER in headers
+        self._is_raw = _is_raw(options)
         if callable(options.post_parser) and not is_stream and not self._is_raw:
             options.post_parser = self._seen_first(options.post_parser)
 

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+from base64 import b64decode
+from typing import Any, Protocol
 
 import orjson
 
-from costtrack.metering.call import Call
+from costtrack.extraction.fields import read_text
+from costtrack.integrations.needed import needed
 
 MAX_BODY_BYTES = 64 * 1024 * 1024
 """Of a longer body that is no event stream nothing is kept, and its usage counts as missing."""
@@ -14,10 +17,31 @@ MAX_BODY_BYTES = 64 * 1024 * 1024
 _LAST_EVENTS = frozenset(("message_stop", "response.completed", "response.incomplete", "response.failed"))
 
 
+class ObserverOfEvents(Protocol):
+    """Is told what a stream is made of."""
+
+    def begin_stream(self) -> object:
+        """A stream begins."""
+
+    def chunk(self, chunk: object) -> None:
+        """A piece of it has come."""
+
+
+class Observer(Protocol):
+    """Is told what a response holds, as a metered call is."""
+
+    @property
+    def observed(self) -> ObserverOfEvents:
+        """Who is told of streams."""
+
+    def observe(self, response: object) -> object:
+        """All of it has come."""
+
+
 class WatchedBody:
     """The bytes of one response, decoded as they pass: server-sent events at once, JSON when all of it has come."""
 
-    def __init__(self, call: Call, *, is_event_stream: bool) -> None:
+    def __init__(self, call: Observer, *, is_event_stream: bool) -> None:
         """Tells `call` what it sees."""
         self._call = call
         self._is_event_stream = is_event_stream
@@ -53,10 +77,41 @@ class WatchedBody:
         if data.startswith(b"[DONE]"):
             self.is_whole = True
             return
-        event = decoded(data)
+        self._event(decoded(data))
+
+    def _event(self, event: object) -> None:
         if isinstance(event, dict):
             self._call.observed.chunk(event)
             self.is_whole = self.is_whole or event.get("type") in _LAST_EVENTS
+
+
+class AwsEventBody(WatchedBody):
+    """The same of the event stream that Bedrock gives to Anthropic's client: each of its frames holds one event."""
+
+    def __init__(self, call: Observer) -> None:
+        """Needs botocore, as that client does."""
+        super().__init__(call, is_event_stream=True)
+        frames = needed("botocore.eventstream", install="pip install 'anthropic[bedrock]'")
+        self._frames: Any = frames.EventStreamBuffer()
+
+    def add(self, data: bytes) -> None:
+        """More of it has come."""
+        try:
+            self._frames.add_data(data)
+            for frame in self._frames:
+                self._event(decoded(b64decode(read_text(decoded(frame.payload), "bytes"))))
+        except Exception:  # the boundary: a body that is no such stream must not break who reads it
+            return
+
+    def end(self) -> None:
+        """All of it has come; each event was told as it passed."""
+
+
+def watched_body(call: Observer, content_type: str) -> WatchedBody:
+    """What looks at a body of that type."""
+    if content_type.startswith("application/vnd.amazon.eventstream"):
+        return AwsEventBody(call)
+    return WatchedBody(call, is_event_stream=content_type.startswith("text/event-stream"))
 
 
 def decoded(data: bytes | bytearray | str) -> object:

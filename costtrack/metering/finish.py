@@ -14,6 +14,7 @@ from costtrack.domain.tokens import TOKEN_FIELDS
 from costtrack.extraction import Extracted, trusted_id
 from costtrack.metering.call import Call
 from costtrack.metering.cleaning import text_of
+from costtrack.metering.cut_off import is_cut_off
 from costtrack.metering.database_thread import Work, run_later
 from costtrack.metering.estimate import needs_estimate, with_estimate
 from costtrack.metering.events import event_after_call
@@ -51,8 +52,7 @@ def finish(call: Call, error: BaseException | None) -> Work | None:
     responses = call.observed.responses(sole_ms=round((perf_counter() - call.began) * 1000))
     if call.has_calls_inside:
         responses = _own_responses(call, responses)
-    # Cut off from outside (cancelled, closed): the provider may well have worked and charged. Unknown is not 0.
-    was_cut_off = error is not None and not isinstance(error, Exception)
+    was_cut_off = error is not None and is_cut_off(error)
     is_told = True
     for response in responses:
         if needs_estimate(response, was_cut_off=was_cut_off):

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from time import perf_counter
 
 from costtrack.extraction import Extracted, StreamUsage, extract
+from costtrack.metering.cut_off import is_cut_off
 from costtrack.metering.estimate import GivenInput
 from costtrack.metering.observed_response import ObservedResponse, source_of, weak
 from costtrack.metering.open_stream import OpenStream
@@ -83,8 +84,7 @@ class Observed:
         One that was cut off before its first chunk began, too: the provider may well have worked. One that failed there
         did not.
         """
-        is_cut_off = error is not None and not isinstance(error, Exception)
-        if self._stream is None and is_cut_off and self._last.found is None and not self._earlier:
+        if self._stream is None and is_cut_off(error) and self._last.found is None and not self._earlier:
             self.begin_stream()
         if self._stream is not None:
             self._stream.is_whole = error is None

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from base64 import b64encode
 from collections.abc import Iterator
 from decimal import Decimal
 from typing import Any
@@ -15,7 +17,7 @@ from costtrack.exceptions import BudgetExceeded, InvalidUsage
 from costtrack.integrations.anthropic import instrument, uninstrument
 from costtrack.models import Rate, ResourceUsage
 from tests.factories import make_organization, make_rate
-from tests.integrations.wire.answers import event_stream, json_answer
+from tests.integrations.wire.answers import aws_event_stream, event_stream, json_answer
 from tests.integrations.wire.anthropic_bodies import MESSAGE_ID, error, events, message, tool_use, usage
 from tests.integrations.wire.server import Wire
 from tests.metering.budgeted import make_budget, spent_and_held
@@ -251,6 +253,30 @@ def test_clients_of_clouds_are_billed_by_them(wire: Wire, rate: Rate) -> None:
     assert wire.requests[0].path == "/model/anthropic.claude-test-20261001-v1:0/invoke"
     row = only_row()
     assert (row.provider, row.cost_usd) == ("aws", Decimal("0.0045"))
+
+
+@pytest.mark.parametrize("way", ["raw", "lines", "left"])
+def test_raw_streams_of_bedrocks_client_are_metered(way: str, wire: Wire) -> None:
+    make_organization("default")
+    make_rate("claude-test", "aws")
+    frames = [{"bytes": b64encode(json.dumps(event).encode()).decode()} for event in events("x" * 400)]
+    wire.gives(aws_event_stream([("chunk", frame) for frame in frames], request_id="request-1"))
+    client = anthropic.AnthropicBedrock(
+        aws_access_key="a", aws_secret_key="b", aws_region="us-east-1", base_url=wire.url, max_retries=0
+    )
+    with instrument(client):
+        asked: Any = {"model": "claude-test", "max_tokens": 200, "messages": [{"role": "user", "content": "Hello!"}]}
+        if way == "raw":
+            stream: Any = client.messages.with_raw_response.create(**asked, stream=True).parse()
+            assert len(list(stream)) == len(frames) - 1  # it keeps the ping to itself
+        else:
+            with client.messages.with_streaming_response.create(**asked, stream=True) as response:
+                for _ in response.iter_bytes(1500 if way == "left" else None):
+                    if way == "left":
+                        break
+    row = ResourceUsage.objects.get()
+    assert (row.provider, row.input_tokens, row.is_estimated) == ("aws", 1000, way == "left")
+    assert way == "left" or row.cost_usd == Decimal("0.0045")
 
 
 def test_instrumented_twice_is_once_and_not_any_more_is_never(wire: Wire, client: anthropic.Anthropic) -> None:

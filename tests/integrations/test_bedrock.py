@@ -187,11 +187,12 @@ def test_a_refusal_by_the_provider_is_a_failed_call_that_costs_nothing(operation
     assert "Too many requests." in row.error_message
 
 
-def test_a_call_that_gets_no_answer_is_a_failed_call(wire: Wire, client: Any) -> None:
+def test_a_call_that_gets_no_answer_is_a_failed_call_that_costs_its_input(wire: Wire, client: Any) -> None:
     wire.gives(json_answer({}, after_seconds=0.5))
     with pytest.raises(ReadTimeoutError):
         client.converse(**ASKED)
     assert (only_row().outcome, only_row().error_type) == ("error", "botocore.exceptions.ReadTimeoutError")
+    assert (only_row().is_estimated, only_row().input_tokens, only_row().output_tokens) == (True, 10, 0)
 
 
 def test_a_call_that_is_interrupted_is_recorded_as_cut_off(wire: Wire, client: Any) -> None:

@@ -10,6 +10,7 @@ import pytest
 from asgiref.sync import async_to_sync
 from google import genai
 from google.genai import errors, types
+from google.oauth2.credentials import Credentials
 
 from costtrack.exceptions import BudgetExceeded, InvalidUsage
 from costtrack.integrations.google_genai import instrument, uninstrument
@@ -215,3 +216,40 @@ def test_to_instrument_twice_meters_once_and_it_can_be_taken_back(wire: Wire, cl
 def test_what_is_no_client_is_refused() -> None:
     with pytest.raises(InvalidUsage, match=r"google\.genai\.Client"):
         instrument(object())
+
+
+@pytest.fixture
+def vertex(wire: Wire) -> Iterator[genai.Client]:
+    credentials = Credentials("token")
+    client = genai.Client(
+        vertexai=True, project="p", location="us-central1", credentials=credentials,
+        http_options=types.HttpOptions(base_url=wire.url),
+    )  # fmt: skip
+    yield instrument(client)
+    client.close()
+
+
+def test_embeddings_of_older_models_on_vertex_are_booked_by_what_each_tells(wire: Wire, vertex: genai.Client) -> None:
+    make_rate("text-embedding-test", "google", per_million=("0.1", "0"))
+    told = [{"embeddings": {"values": [0.1], "statistics": {"token_count": count}}} for count in (700, 300)]
+    wire.gives(json_answer({"predictions": told}))
+    vertex.models.embed_content(model="text-embedding-test", contents=["one", "two"])
+    assert wire.requests[0].path.endswith("/text-embedding-test:predict")
+    [row] = rows()
+    # 700 + 300 tokens x 0.1 = 100 per million
+    assert (row.model, row.input_tokens, row.cost_usd) == ("text-embedding-test", 1000, Decimal("0.0001"))
+
+
+def test_an_embedding_on_vertex_is_refused_before_it_is_sent(wire: Wire, vertex: genai.Client) -> None:
+    make_rate("text-embedding-test", "google", per_million=("100000", "0"))
+    make_budget(make_organization("default"), "0.01")
+    with pytest.raises(BudgetExceeded):
+        vertex.models.embed_content(model="text-embedding-test", contents=["one"])
+    assert wire.requests == []
+
+
+@pytest.mark.filterwarnings("ignore:The generate_images method is deprecated")
+def test_what_else_vertex_predicts_is_left_alone(wire: Wire, vertex: genai.Client) -> None:
+    wire.gives(json_answer({"predictions": [{"bytesBase64Encoded": "aGk=", "mimeType": "image/png"}]}))
+    assert vertex.models.generate_images(model="imagen-test", prompt="a house").generated_images
+    assert rows() == []

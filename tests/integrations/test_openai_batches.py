@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
@@ -14,7 +15,7 @@ from costtrack.exceptions import InvalidUsage
 from costtrack.integrations.openai import instrument, record_batch, record_batch_async
 from costtrack.models import ResourceUsage
 from tests.factories import make_organization, make_rate
-from tests.integrations.wire.answers import json_answer, json_lines
+from tests.integrations.wire.answers import json_answer, json_lines, text_answer
 from tests.integrations.wire.openai_bodies import CHAT_ID, chat_completion, embeddings
 from tests.integrations.wire.server import Wire
 from tests.metering.budgeted import make_budget
@@ -112,3 +113,15 @@ def test_a_batch_that_is_under_way_is_not_recorded(wire: Wire) -> None:
     wire.gives(json_answer(batch(status="in_progress", completed_at=None)))
     with pytest.raises(InvalidUsage, match=r"batch_abc123 \(in_progress\)'.*completed"):
         record_batch(openai.OpenAI(api_key="test", base_url=wire.url), "batch_abc123")
+
+
+def test_a_result_whose_text_has_separators_of_lines_is_one(wire: Wire) -> None:
+    make_organization("default")
+    make_rate("gpt-test", per_million=("1.5", "7.5"), service_tier="batch")
+    told = line("1", chat_completion(content="one\u2028two\x85three"))
+    wire.gives_at("/batches/batch_abc123", json_answer(batch(error_file_id=None)))
+    text = json.dumps(told, ensure_ascii=False)
+    wire.gives_at("/files/file-out/content", text_answer(f"{text}\n", content_type="application/octet-stream"))
+    with openai.OpenAI(api_key="test", base_url=wire.url) as client:
+        record_batch(client, "batch_abc123", provider="openai")
+    assert figures() == EXPECTED[:1]

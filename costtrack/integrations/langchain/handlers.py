@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, Unpack
 from uuid import UUID
 
+from costtrack.exceptions import CallRefused
 from costtrack.integrations.langchain.runs import Run
 from costtrack.integrations.needed import needed
 from costtrack.metering.admitting import admit, admit_async
 from costtrack.metering.attribution import AttributionFields, given_attribution
 from costtrack.metering.database_thread import Work, run_quietly, run_quietly_async
+from costtrack.metering.ending import do_later
 
 _callbacks: Any = needed("langchain_core.callbacks", install="pip install langchain-core")
 BaseCallbackHandler: Any = _callbacks.BaseCallbackHandler
@@ -36,9 +40,9 @@ class _Runs:
 
     def _new_run(self, inputs: object, run_id: UUID, told: dict[str, Any]) -> Run | None:
         try:
-            return Run(
-                self._given, run_id, inputs, told.get("metadata"), told.get("invocation_params"), told.get("name")
-            )
+            size = told.get("batch_size")
+            batch = (told.get("parent_run_id"),) if type(size) is int and size > 1 else None
+            return Run(self._given, run_id, inputs, told, batch=batch)
         except Exception:  # the boundary: what a run says of itself must not break it
             logger.exception("A run of LangChain could not be looked at, and is not metered.")
             return None
@@ -46,6 +50,21 @@ class _Runs:
     def _begun(self, run_id: UUID, run: Run) -> None:
         self._runs[run_id] = run
         run.begin()
+        task = _task_here()
+        if task is not None:
+            run.ends_with(task, partial(self._cut_off, run_id))
+
+    def _cut_off(self, run_id: UUID, task: asyncio.Task[Any]) -> None:
+        """The task that made it is over: LangChain tells nobody of a run that is cancelled, but of streams."""
+        run = self._runs.get(run_id)
+        if run is not None and not run.is_streaming:
+            do_later(self._ended(run_id, None, asyncio.CancelledError()))
+
+    def _not_made(self, refused: Run) -> list[Work | None]:
+        """LangChain makes none of a batch of which one is refused; gives the work of giving back what is held."""
+        batch = refused.inside.batch
+        others = [] if batch is None else [name for name, run in self._runs.items() if run.inside.batch == batch]
+        return [self._runs.pop(name).let_go() for name in others]
 
     def _token(self, run_id: UUID) -> None:
         run = self._runs.get(run_id)
@@ -90,7 +109,12 @@ class CostTrackHandler(_Runs, BaseCallbackHandler):  # type: ignore[misc] # Lang
     def _start(self, inputs: Sequence[Any], run_id: UUID, told: dict[str, Any]) -> None:
         run = self._new_run(inputs, run_id, told)
         if run is not None:
-            admit(run.call, run.expected)
+            try:
+                admit(run.call, run.expected)
+            except CallRefused:
+                for work in self._not_made(run):
+                    run_quietly(work)
+                raise
             self._begun(run_id, run)
 
 
@@ -124,8 +148,20 @@ class AsyncCostTrackHandler(_Runs, AsyncCallbackHandler):  # type: ignore[misc] 
     async def _start(self, inputs: Sequence[Any], run_id: UUID, told: dict[str, Any]) -> None:
         run = self._new_run(inputs, run_id, told)
         if run is not None:
-            await admit_async(run.call, run.expected)
+            try:
+                await admit_async(run.call, run.expected)
+            except CallRefused:
+                for work in self._not_made(run):
+                    await run_quietly_async(work)
+                raise
             self._begun(run_id, run)
+
+
+def _task_here() -> asyncio.Task[Any] | None:
+    try:
+        return asyncio.current_task()
+    except RuntimeError:  # no loop runs on this thread
+        return None
 
 
 def _guarded(step: Callable[[], Work | None]) -> Work | None:

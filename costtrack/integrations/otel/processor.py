@@ -15,9 +15,12 @@ from weakref import ReferenceType, ref
 from opentelemetry.context import Context, attach
 from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor
 from opentelemetry.sdk.trace import Span as RunningSpan
-from opentelemetry.trace import format_span_id
+from opentelemetry.trace import format_span_id, get_current_span
 
+from costtrack.extraction.fields import read_text
 from costtrack.extraction.spans import Span, is_call, may_be_call
+from costtrack.extraction.spans.names import REQUEST_MODEL, RESPONSE_MODEL
+from costtrack.integrations.charging import add_watcher, charged_inside, is_charged
 from costtrack.integrations.otel.sdk_spans import Ended, record_ended, span_of
 from costtrack.metering.database_thread import run_later
 
@@ -35,6 +38,8 @@ class _Running:
     span: ReferenceType[RunningSpan]
     context: CopiedContext
     """That in which it began: it has the attribution, and the metered calls around it."""
+    charged: list[str] = field(default_factory=list)
+    """The models of calls inside it that the hook of a client charges."""
 
 
 @dataclass(slots=True, eq=False)
@@ -57,6 +62,7 @@ class CostTrackSpanProcessor(SpanProcessor):
         self._lock = threading.RLock()  # a stream that is collected in the middle of this ends its span
         self._waiting = 0
         self._most_traces = MAX_TRACES
+        add_watcher(self)
 
     def on_start(self, span: RunningSpan, parent_context: Context | None = None) -> None:
         """Remember it, to know which spans are around which, and in what context it began."""
@@ -82,6 +88,19 @@ class CostTrackSpanProcessor(SpanProcessor):
                 ready += self._take_all()
         record_ended(ready)
 
+    def charged_here(self, *models: str) -> None:
+        """The hook of a client charges a call of that model, which begins here: it is theirs, too, that are around."""
+        context = get_current_span().get_span_context()
+        with self._lock:
+            trace = self._traces.get(context.trace_id)
+            running = trace.running if trace is not None else {}
+            around = running.get(format_span_id(context.span_id))
+            while around is not None:
+                around.charged += models
+                span = around.span()
+                parent = None if span is None else span.parent
+                around = None if parent is None else running.get(format_span_id(parent.span_id))
+
     def shutdown(self) -> None:
         """Book what waits."""
         self.force_flush()
@@ -97,7 +116,7 @@ class CostTrackSpanProcessor(SpanProcessor):
         """What can be booked, now that this span has ended."""
         trace = self._traces.setdefault(trace_id, _Trace())
         began = trace.running.pop(span.span_id, None)
-        if is_call(span.attributes):
+        if is_call(span.attributes) and not (began is not None and _is_charged(span, began)):
             trace.waiting.append(Ended(span, _without_span(began.context if began else copy_context())))
             self._waiting += 1
         return self._ready(trace_id, trace)
@@ -135,6 +154,12 @@ class CostTrackSpanProcessor(SpanProcessor):
         for trace_id, trace in self._traces.copy().items():
             if not trace.waiting and all(one.span() is None for one in trace.running.copy().values()):
                 del self._traces[trace_id]
+
+
+def _is_charged(span: Span, began: _Running) -> bool:
+    charged = (*began.charged, *began.context.get(charged_inside, ()))
+    asked, answered = (read_text(span.attributes, *names) for names in (REQUEST_MODEL, RESPONSE_MODEL))
+    return bool(charged) and is_charged(charged, asked, answered)
 
 
 def _without_span(context: CopiedContext) -> CopiedContext:
