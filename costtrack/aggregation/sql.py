@@ -11,6 +11,7 @@ LEDGER_TABLE = "costtrack_resourceusage"
 
 LEDGER_SUMS = {
     **{name: f"coalesce({name}, 0)" for name in COUNT_SUMS},
+    "timed_calls": "CASE WHEN latency_ms IS NULL THEN 0 ELSE calls END",
     "amount": "amount",
     "cost_usd": "coalesce(cost_usd, 0)",
     "cost_reported_usd": "CASE WHEN cost_source = 'reported' THEN cost_usd ELSE 0 END",

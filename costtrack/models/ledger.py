@@ -206,6 +206,11 @@ class ResourceUsage(models.Model):
         """What, when."""
         return f"{self.model or self.resource_type} at {self.occurred_at:%Y-%m-%d %H:%M:%S}"
 
+    @property
+    def timed_calls(self) -> int:
+        """Its `calls` if their latency is known, else 0."""
+        return 0 if self.latency_ms is None else self.calls
+
     def delete(self, using: str | None = None, keep_parents: bool = False) -> tuple[int, dict[str, int]]:
         """Refused; void the usage instead."""
         raise models.ProtectedError("The usage ledger is append-only: void the usage instead.", {self})

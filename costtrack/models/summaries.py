@@ -57,6 +57,7 @@ COUNT_SUMS = (
     "unpriced_calls",
     *TOKEN_FIELDS,
     "latency_ms",
+    "timed_calls",
 )
 """Whole numbers that a summary adds up."""
 
@@ -157,6 +158,9 @@ class DailyCostSummary(models.Model):
     output_audio_tokens = _sum()
     reasoning_tokens = _sum()
     latency_ms = _sum()
+    timed_calls = models.BigIntegerField(
+        default=0, db_default=0, help_text=_("Calls whose latency is known; the mean latency is of these.")
+    )
     amount = _decimal_sum()
     cost_usd = _decimal_sum()
     cost_reported_usd = _decimal_sum()

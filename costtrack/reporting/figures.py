@@ -52,6 +52,8 @@ class Figures:
     output_audio_tokens: int = 0
     reasoning_tokens: int = 0
     latency_ms: int = 0
+    timed_calls: int = 0
+    """Calls whose latency is known: `latency_ms` is the sum of these."""
     amount: Decimal = NO_MONEY
     """Units of the resource type: it means something within one resource type only."""
     cost_usd: Decimal = NO_MONEY
@@ -87,14 +89,9 @@ class Figures:
         return mean(Decimal(self.total_tokens), self.calls, places=2)
 
     @property
-    def average_latency_ms(self) -> Decimal:
-        """Milliseconds per call at 2 decimals, half-even; 0 without calls."""
-        return mean(Decimal(self.latency_ms), self.calls, places=2)
-
-    @property
-    def known_average_latency_ms(self) -> Decimal | None:
-        """The same, or None where none was measured: a call without a latency counts as 0 ms."""
-        return self.average_latency_ms if self.calls > 0 < self.latency_ms else None
+    def average_latency_ms(self) -> Decimal | None:
+        """Milliseconds per call whose latency is known, at 2 decimals, half-even; None where none is."""
+        return mean(Decimal(self.latency_ms), self.timed_calls, places=2) if self.timed_calls > 0 else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,9 +107,11 @@ Sums = tuple[Any, ...]
 """Of some of the names of Figures, as int or Decimal. Thousands of plain tuples cost the garbage collector nothing."""
 FIGURES = tuple(field.name for field in fields(Figures))
 LEDGER_FILTERS = {
-    "cost_reported_usd": Q(cost_source=CostSource.REPORTED.value),
-    "cost_estimated_usd": Q(cost_source=CostSource.ESTIMATED.value),
+    "cost_reported_usd": ("cost_usd", Q(cost_source=CostSource.REPORTED.value)),
+    "cost_estimated_usd": ("cost_usd", Q(cost_source=CostSource.ESTIMATED.value)),
+    "timed_calls": ("calls", Q(latency_ms__isnull=False)),
 }
+"""Sums that the ledger has no column of: the column that is summed, and of which rows."""
 
 
 def summary_sums() -> dict[str, Sum]:
@@ -123,7 +122,7 @@ def summary_sums() -> dict[str, Sum]:
 def ledger_sums() -> dict[str, Sum]:
     """The aggregates of a query over ResourceUsage that `read_figures` reads."""
     sums = {f"sum_{name}": Sum(name) for name in FIGURES if name not in LEDGER_FILTERS}
-    return sums | {f"sum_{name}": Sum("cost_usd", filter=only) for name, only in LEDGER_FILTERS.items()}
+    return sums | {f"sum_{name}": Sum(of, filter=only) for name, (of, only) in LEDGER_FILTERS.items()}
 
 
 def read_figures(row: Mapping[str, Any], *, using: str) -> Figures:

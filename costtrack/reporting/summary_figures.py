@@ -65,9 +65,9 @@ _SHOWN = (
     _money("saving", "What a cache, a cascade or compression avoided; no part of the cost. Signed."),
     _nullable(
         "avg_latency_ms",
-        "known_average_latency_ms",
-        ("latency_ms", "calls"),
-        "Milliseconds per call, one without a latency counting as 0; null where none was measured.",
+        "average_latency_ms",
+        ("latency_ms", "timed_calls"),
+        "Milliseconds per call whose latency is known; null where none is.",
     ),
     _nullable(AMOUNT, AMOUNT, (AMOUNT,), "Units of the one resource type; null where several are summed up."),
 )

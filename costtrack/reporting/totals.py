@@ -108,5 +108,5 @@ def _total(line: CostLine) -> UsageTotal:
         input_tokens=figures.input_tokens,
         output_tokens=figures.output_tokens,
         cost_usd=figures.known_cost_usd,
-        average_latency_ms=figures.known_average_latency_ms,
+        average_latency_ms=figures.average_latency_ms,
     )

@@ -43,7 +43,7 @@ def book(
             **fields,
         }
     )
-    sums = ("calls", "errors", "unpriced_calls", "input_tokens", "output_tokens", "amount", "saving_usd")
+    sums = ("calls", "errors", "unpriced_calls", "timed_calls", "input_tokens", "output_tokens", "amount", "saving_usd")
     known = row.cost_usd or Decimal(0)
     DailyCostSummary.all_grains.create(
         grain="pending",
@@ -71,5 +71,6 @@ def void(row: ResourceUsage, *, at: datetime = datetime(2024, 1, 2, tzinfo=UTC))
         calls=-row.calls,
         input_tokens=-row.input_tokens,
         output_tokens=-row.output_tokens,
+        latency_ms=None if row.latency_ms is None else -row.latency_ms,
         **{"unpriced_calls": -row.unpriced_calls, **{name: getattr(row, name) for name in same}},
     )

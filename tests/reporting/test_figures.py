@@ -6,11 +6,11 @@ from costtrack.reporting.figures import Figures, add_up, dearest_first
 
 
 def test_averages_are_sum_by_calls() -> None:
-    # 1 / 3 = 0.333333333333..., 2,000 / 3 = 666.666..., 100 / 3 = 33.333...
-    figures = Figures(calls=3, input_tokens=1500, output_tokens=500, latency_ms=100, cost_usd=Decimal(1))
+    # 1 / 3 = 0.333333333333..., 2,000 / 3 = 666.666..., 100 / 2 = 50: the third was not timed
+    figures = Figures(calls=3, input_tokens=1500, output_tokens=500, latency_ms=100, timed_calls=2, cost_usd=Decimal(1))
     assert figures.average_cost_usd == Decimal("0.333333333333")
     assert figures.average_tokens == Decimal("666.67")
-    assert figures.average_latency_ms == Decimal("33.33")
+    assert figures.average_latency_ms == Decimal(50)
 
 
 def test_the_average_cost_is_that_of_the_priced_calls() -> None:
@@ -20,7 +20,8 @@ def test_the_average_cost_is_that_of_the_priced_calls() -> None:
 
 
 def test_nothing_has_averages_of_zero() -> None:
-    assert Figures().average_cost_usd == Figures().average_tokens == Figures().average_latency_ms == 0
+    assert Figures().average_cost_usd == Figures().average_tokens == 0
+    assert Figures().average_latency_ms is None
 
 
 def test_the_hosts_decimal_context_does_not_round_our_money() -> None:

@@ -188,7 +188,7 @@ def test_only_the_sums_that_are_shown_are_read() -> None:
     acme = organization()
     book(acme, "1", input_tokens=5, output_tokens=2, latency_ms=30)
     figures = asked(figures=("avg_latency_ms",)).total.figures
-    assert (figures.latency_ms, figures.calls, figures.cost_usd, figures.input_tokens) == (30, 1, 1, 0)
+    assert (figures.latency_ms, figures.timed_calls, figures.cost_usd, figures.input_tokens) == (30, 1, 1, 0)
     assert asked(figures=("total_tokens",)).total.figures.total_tokens == 7
     assert sums_of(["cost", "total_tokens"]) == ("cost_usd", "calls", "unpriced_calls", "input_tokens", "output_tokens")
     assert set(sums_of(SHOWN_FIGURES)) == set(Figures.__dataclass_fields__)

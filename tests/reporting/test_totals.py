@@ -32,7 +32,7 @@ def test_totals_overall_by_agent_and_by_model() -> None:
     book(acme, None, errors=1, input_tokens=7, output_tokens=3, model="mystery")
     totals = usage_totals()
     # 0.06 + 0.002 + 0.12 = 0.182; 1,000 + 1,000 + 2,000 + 7 = 4,007; 500 + 500 + 1,000 + 3 = 2,003;
-    # (300 + 100 + 401 + 0) / 4 = 200.25
+    # (300 + 100 + 401) / 3 = 267: the fourth was not timed
     assert totals.overall == UsageTotal(
         name="",
         calls=4,
@@ -41,7 +41,7 @@ def test_totals_overall_by_agent_and_by_model() -> None:
         input_tokens=4007,
         output_tokens=2003,
         cost_usd=Decimal("0.182"),
-        average_latency_ms=Decimal("200.25"),
+        average_latency_ms=Decimal(267),
     )
     assert totals.overall.total_tokens == 6010
     assert totals.by_agent == (
@@ -155,8 +155,10 @@ def test_the_average_latency_is_none_without_one_and_rounded_half_even() -> None
     acme = organization()
     void(book(acme, "1", model="taken back"))
     book(acme, "1", model="unmeasured")
-    for latency_ms in (100, 100, 200):
+    for latency_ms in (100, 100, 200, None):
         book(acme, "1", model="measured", latency_ms=latency_ms)
+    void(book(acme, "1", model="measured", latency_ms=9999))
+    book(acme, "1", model="at once", latency_ms=0)
     for latency_ms in (1, *[0] * 7):
         book(acme, "1", model="eighth", latency_ms=latency_ms)
     # 400 / 3 = 133.333..., 1 / 8 = 0.125
@@ -165,6 +167,7 @@ def test_the_average_latency_is_none_without_one_and_rounded_half_even() -> None
         "unmeasured": None,
         "measured": Decimal("133.33"),
         "eighth": Decimal("0.12"),
+        "at once": Decimal(0),
     }
 
 

@@ -193,6 +193,7 @@ def summary_part(event: UsageEvent, owner: Owner, priced: Priced) -> SummaryPart
             tokens.reasoning_tokens,
             tokens.output_audio_tokens,
             event.latency_ms or 0,
+            0 if event.latency_ms is None else 1,
         ),
         (
             event.amount,
