@@ -22,6 +22,8 @@ from costtrack.models import ResourceUsage
 from costtrack.pricing.ratebook import RateBook
 
 ZERO = Decimal(0)
+REPRICED = "repriced"
+"""In the metadata of an adjustment that brings a usage to the price of a rate."""
 MAX_AUTHOR = 150
 """As long as Django's user names."""
 Correctable = ResourceUsage | RecordedUsage | int
@@ -150,9 +152,22 @@ def price_again(
         adjustment.cost_usd = EXACT.subtract(cost_usd, booked_usd or ZERO)
         adjustment.cost_source = CostSource.ESTIMATED
         adjustment.rate_id = rate_id
+        adjustment.metadata = {REPRICED: True}
         if name := clean_text("author", author, MAX_AUTHOR):
-            adjustment.metadata = {"author": name}
+            adjustment.metadata["author"] = name
         return append_correction(adjustment, using=alias)
+
+
+def credits_of(corrections: Iterable[ResourceUsage]) -> Decimal:
+    """What adjustments of the cost alone have added, in USD: credits (negative) and charges that somebody decided on.
+
+    Those that go with other tokens or another amount, and those of a new price, follow from what was used.
+    """
+    return exact_sum(
+        row.cost_usd
+        for row in corrections
+        if row.cost_usd is not None and REPRICED not in row.metadata and not any(_figures(row)[1:])
+    )
 
 
 def booked_cost(rows: Iterable[ResourceUsage]) -> Decimal | None:

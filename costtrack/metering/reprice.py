@@ -15,7 +15,7 @@ from costtrack.conf import settings
 from costtrack.domain.events import Attribution, CostSource, UsageEvent, UsageKind
 from costtrack.domain.money import EXACT
 from costtrack.exceptions import InvalidCorrection
-from costtrack.metering.corrections import booked_cost, price_again
+from costtrack.metering.corrections import booked_cost, credits_of, price_again
 from costtrack.metering.ledger import StaleRates
 from costtrack.metering.net_usage import corrections_of, is_void, net_amount, net_tokens
 from costtrack.models import ResourceUsage
@@ -37,6 +37,7 @@ class Repricing:
     booked_usd: Decimal | None
     """None: it is unpriced so far."""
     cost_usd: Decimal
+    """By the rates, with the credits and charges that somebody has booked on it: these stay."""
     rate_id: int
     corrections: frozenset[int]
     """The rows that had corrected it when it was looked at."""
@@ -148,7 +149,10 @@ def _repricing(whole: list[ResourceUsage], book: RateBook, looked_at: LookedAt) 
     if booked is None and priced.cost_usd is None:
         unpriced = looked_at.without_usage if row.usage_missing else looked_at.without_rate
         unpriced[row.provider, row.model or row.resource_type] += 1
-    if priced.cost_usd is None or priced.rate_id is None or priced.cost_usd == booked:
+    if priced.cost_usd is None or priced.rate_id is None:
+        return None
+    cost = max(EXACT.add(priced.cost_usd, credits_of(whole[1:])), Decimal(0))
+    if cost == booked:
         return None
     corrections = frozenset(one.id for one in whole[1:])
-    return Repricing(row.id, row.day, row.provider, row.model, booked, priced.cost_usd, priced.rate_id, corrections)
+    return Repricing(row.id, row.day, row.provider, row.model, booked, cost, priced.rate_id, corrections)

@@ -8,6 +8,7 @@ from decimal import Decimal
 import pytest
 from django.core.management import CommandError, call_command
 from django.db import OperationalError, connection
+from django.db.models import Q
 
 from costtrack.aggregation import verify_books
 from costtrack.domain.tokens import TokenUsage
@@ -60,6 +61,39 @@ def test_a_following_rate_that_begins_in_the_past_shows_its_difference_and_rewri
     apply_repricing(found, reason="contract from the 20th")
     assert ResourceUsage.objects.get(kind="usage").cost_usd == Decimal("0.0045")
     assert sum(row.cost_usd or 0 for row in ResourceUsage.objects.all()) == Decimal("0.0015")
+    assert list(repricings(**DAYS)) == []
+
+
+def test_credits_and_charges_that_somebody_decided_on_stay() -> None:
+    make_rate()
+    record_events([make_event(), make_event(key="charged"), make_event(key="mended")])
+    credited, charged, mended = ResourceUsage.objects.order_by("id")
+    adjust_usage(credited, reason="goodwill", cost_usd="-0.001")
+    adjust_usage(charged, reason="support", cost_usd="0.01")
+    # 200 tokens out too many: 200 x 15 = 3,000 per million; that follows from the tokens
+    adjust_usage(mended, reason="counted twice", cost_usd="0.003", output_tokens=200)
+    assert list(repricings(**DAYS)) == []
+    make_rate(per_million=("1", "5"), effective_from=NOON.replace(hour=0))
+    for found in list(repricings(**DAYS)):
+        apply_repricing(found, reason="contract from the 20th")
+    assert list(repricings(**DAYS)) == []
+    net = {
+        row.id: sum(one.cost_usd or 0 for one in ResourceUsage.objects.filter(Q(id=row.id) | Q(corrects_id=row.id)))
+        for row in (credited, charged, mended)
+    }
+    # 1000 x 1 + 100 x 5 = 1,500 per million, with -0.001 and 0.01; 1000 x 1 + 300 x 5 = 2,500 per million
+    assert list(net.values()) == [Decimal("0.0005"), Decimal("0.0115"), Decimal("0.0025")]
+    assert verify_books() == []
+
+
+def test_a_credit_of_more_than_the_new_price_leaves_0() -> None:
+    make_rate()
+    record_events([make_event()])
+    adjust_usage(ResourceUsage.objects.get(), reason="goodwill", cost_usd="-0.004")
+    make_rate(per_million=("1", "5"), effective_from=NOON.replace(hour=0))
+    [found] = repricings(**DAYS)
+    assert (found.booked_usd, found.cost_usd) == (Decimal("0.0005"), Decimal(0))
+    apply_repricing(found, reason="contract from the 20th")
     assert list(repricings(**DAYS)) == []
 
 

@@ -63,7 +63,7 @@ def test_the_difference_is_shown_first_and_booked_with_reason_and_author(wrong: 
     original, adjustment = ResourceUsage.objects.order_by("id")
     assert (original.cost_usd, original.rate_id) == (Decimal("0.0045"), wrong.pk)
     assert (adjustment.kind, adjustment.cost_usd, adjustment.reason) == ("adjustment", Decimal("-0.002"), "wrong rate")
-    assert adjustment.metadata == {"author": "mary"}
+    assert adjustment.metadata == {"repriced": True, "author": "mary"}
     assert adjustment.rate is not None
     assert (adjustment.rate.source, adjustment.rate.is_used) == ("invoice", True)
     assert list(repricings(**NOVEMBER)) == []
@@ -75,7 +75,7 @@ def test_without_an_author_the_systems_user_is_it(wrong: Rate, monkeypatch: pyte
     correct_rate(wrong, input_usd_per_million=Decimal(1))
     monkeypatch.setenv("LOGNAME", "operator")
     call_command("reprice_usage", *DAYS, "--apply", "--reason", "wrong rate")
-    assert ResourceUsage.objects.get(kind="adjustment").metadata == {"author": "operator"}
+    assert ResourceUsage.objects.get(kind="adjustment").metadata == {"repriced": True, "author": "operator"}
 
 
 def test_a_rate_is_corrected_again_and_the_last_correction_holds(wrong: Rate) -> None:
