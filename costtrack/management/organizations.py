@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from argparse import ArgumentTypeError
 from typing import Any, TypeVar
 
 from django.core.management.base import CommandError
@@ -15,6 +16,13 @@ Row = TypeVar("Row", Organization, Project, Agent)
 SHOWN_SLUGS = 20
 WHICH = "Say one of them with --organization."
 NONE_YET = "There are none yet: the first usage makes {default!r}, people make others in the admin."
+
+
+def given_slug(text: str) -> str:
+    """The `type` of an option that narrows what a command does: an unset variable of a shell must not widen it."""
+    if not text.strip():
+        raise ArgumentTypeError("got an empty text, expected a slug; leave the option out to ask for no particular one")
+    return text
 
 
 def organization_named(slug: str) -> Organization:

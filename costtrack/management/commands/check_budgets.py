@@ -13,7 +13,7 @@ from costtrack.conf import settings
 from costtrack.jobs.watch import Checked, check_budgets
 from costtrack.management.base import BaseCommand
 from costtrack.management.budget_display import budget_table
-from costtrack.management.organizations import organization_named
+from costtrack.management.organizations import given_slug, organization_named
 from costtrack.models import Budget, Organization
 from costtrack.reporting.budget_figures import BudgetStatus
 from costtrack.reporting.budget_shapes import budget_shape, hold_shape
@@ -51,7 +51,7 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
         """Declare the options."""
-        parser.add_argument("--organization", metavar="SLUG", help="show only this organization's")
+        parser.add_argument("--organization", type=given_slug, metavar="SLUG", help="show only this organization's")
         parser.add_argument("--json", action="store_true", help="print one JSON object; amounts are exact strings")
 
     def handle(self, *args: Any, **options: Any) -> None:

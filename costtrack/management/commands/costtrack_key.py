@@ -14,7 +14,7 @@ from costtrack.access.keys import create_key, prefix_in, revoke_key
 from costtrack.conf import settings
 from costtrack.management.arguments import aligned
 from costtrack.management.base import BaseCommand
-from costtrack.management.organizations import agent_named, organization_named, project_named
+from costtrack.management.organizations import agent_named, given_slug, organization_named, project_named
 from costtrack.metering.importing.errors import UnusableMapping
 from costtrack.metering.importing.scopes import create_scopes
 from costtrack.metering.ledger.owners import DEFAULT_PROJECT
@@ -68,7 +68,7 @@ class Command(BaseCommand):
         revoke = actions.add_parser("revoke", help="let a key be good for nothing, for ever")
         revoke.add_argument("prefix", metavar="PREFIX", help="as `list` shows it; the whole key will do, too")
         every = actions.add_parser("list", help="show keys, without secrets")
-        every.add_argument("--organization", metavar="SLUG", help="only those of this organization")
+        every.add_argument("--organization", type=given_slug, metavar="SLUG", help="only those of this organization")
         for action in (create, revoke, every):
             action.add_argument("--json", action="store_true", help="print one JSON object")
 

@@ -8,6 +8,7 @@ from dataclasses import asdict
 from typing import Any
 
 from django.core.management.base import CommandError
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from costtrack.alerts.channels.outgoing import DeliveryFailed
@@ -16,6 +17,7 @@ from costtrack.conf import settings
 from costtrack.jobs.watch import deliver
 from costtrack.management.arguments import aligned
 from costtrack.management.base import BaseCommand
+from costtrack.management.organizations import given_slug, organization_named
 from costtrack.models import AlertChannel
 from costtrack.reporting.wording import one_line
 
@@ -39,12 +41,16 @@ class Command(BaseCommand):
         chosen = parser.add_mutually_exclusive_group()
         chosen.add_argument("--test", metavar="NAME", help="send a test message over the channel of this name")
         chosen.add_argument("--channels", action="store_true", help="show all channels, and what was wrong last")
-        parser.add_argument("--organization", metavar="SLUG", help="with --test: whose channel, if several have it")
+        parser.add_argument(
+            "--organization", type=given_slug, metavar="SLUG", help="with --test or --channels: only its channels"
+        )
         parser.add_argument("--json", action="store_true", help="print one JSON object")
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Do the one thing."""
-        if options["test"]:
+        if options["organization"] and options["test"] is None and not options["channels"]:
+            raise CommandError("--organization goes with --test or --channels: what is due is sent of all of them.")
+        if options["test"] is not None:
             self._try_out(options)
         elif options["channels"]:
             self._show(options)
@@ -54,10 +60,7 @@ class Command(BaseCommand):
             self.stdout.write(json.dumps(asdict(done)) if options["json"] else text)
 
     def _try_out(self, options: dict[str, Any]) -> None:
-        rows = AlertChannel.objects.using(settings.database).filter(name=options["test"])
-        if options["organization"]:
-            rows = rows.filter(organization__slug=options["organization"])
-        channels = list(rows[:2])
+        channels = list(self._channels(options).filter(name=options["test"])[:2])
         if len(channels) != 1:
             seen = "several channels" if channels else "no channel"
             raise CommandError(
@@ -69,8 +72,15 @@ class Command(BaseCommand):
             raise CommandError(f"It could not be sent: {error}", returncode=1) from error
         self.stdout.write(json.dumps({"sent": True}) if options["json"] else f"Sent over {one_line(channels[0].name)}.")
 
+    @staticmethod
+    def _channels(options: dict[str, Any]) -> QuerySet[AlertChannel]:
+        rows = AlertChannel.objects.using(settings.database).select_related("organization")
+        if not options["organization"]:
+            return rows
+        return rows.filter(organization=organization_named(options["organization"]))
+
     def _show(self, options: dict[str, Any]) -> None:
-        channels = AlertChannel.objects.using(settings.database).select_related("organization")
+        channels = self._channels(options)
         shown = [
             {
                 "organization": one.organization.slug if one.organization else None,

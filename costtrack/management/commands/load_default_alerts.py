@@ -10,7 +10,7 @@ from costtrack.alerts.default_rules import RULES, load_default_rules
 from costtrack.conf import settings
 from costtrack.management.arguments import aligned
 from costtrack.management.base import BaseCommand
-from costtrack.management.organizations import organization_named
+from costtrack.management.organizations import given_slug, organization_named
 from costtrack.models import AlertChannel, Organization
 
 
@@ -24,7 +24,9 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
         """Declare the options."""
-        parser.add_argument("--organization", metavar="SLUG", help="default: every active organization")
+        parser.add_argument(
+            "--organization", type=given_slug, metavar="SLUG", help="default: every active organization"
+        )
         parser.add_argument("--json", action="store_true", help="print one JSON object: organization -> rules made")
 
     def handle(self, *args: Any, **options: Any) -> None:

@@ -16,6 +16,7 @@ from django.utils import timezone
 from costtrack.conf import settings
 from costtrack.exceptions import RateFileError, UnknownOrganization
 from costtrack.management.base import BaseCommand
+from costtrack.management.organizations import given_slug
 from costtrack.models import Organization
 from costtrack.pricing.loading import FORMATS, LoadReport, load_maintained_rates, load_rate_file
 
@@ -78,7 +79,9 @@ class Command(BaseCommand):
             choices=["genai-prices", *dict.fromkeys(FORMATS.values())],
             help="default: by the file's ending; genai-prices without FILE",
         )
-        parser.add_argument("--organization", metavar="SLUG", help="the prices are this organization's own")
+        parser.add_argument(
+            "--organization", type=given_slug, metavar="SLUG", help="the prices are this organization's own"
+        )
         parser.add_argument("--provider", default="", help="of rows that name none; else found by the model id")
         parser.add_argument("--effective-from", metavar="DATE", help="ISO date or time (UTC) of rows without one")
         parser.add_argument("--dry-run", action="store_true", help="say what would change, write nothing")

@@ -16,7 +16,7 @@ from costtrack.conf import settings
 from costtrack.domain.budget_rules import SEPARATOR
 from costtrack.domain.money import decimal_text
 from costtrack.management.base import BaseCommand
-from costtrack.management.organizations import organization_named
+from costtrack.management.organizations import given_slug, organization_named
 from costtrack.reporting.wording import counted, one_line
 
 PROGRESS_SECONDS = 0.2
@@ -44,7 +44,7 @@ class Command(BaseCommand):
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
         """Declare the options."""
         parser.add_argument("--verify", action="store_true", help="change nothing; exit 1 if a counter differs")
-        parser.add_argument("--organization", metavar="SLUG", help="only this organization's counters")
+        parser.add_argument("--organization", type=given_slug, metavar="SLUG", help="only this organization's counters")
         parser.add_argument("--json", action="store_true", help="print one JSON object; amounts are exact strings")
 
     def handle(self, *args: Any, **options: Any) -> None:

@@ -17,7 +17,7 @@ from costtrack.domain.money import format_usd
 from costtrack.domain.periods import DayRange
 from costtrack.management.arguments import aligned, iso_day
 from costtrack.management.base import BaseCommand
-from costtrack.management.organizations import organization_named, project_named
+from costtrack.management.organizations import given_slug, organization_named, project_named
 from costtrack.reporting.recommendations import Recommendation, recommendations, savings_by_kind
 from costtrack.reporting.recommendations.shapes import recommendations_shape
 from costtrack.reporting.wording import one_line
@@ -40,8 +40,10 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
         """Declare the options."""
-        parser.add_argument("--organization", metavar="SLUG", help="whose usage (default: the default organization)")
-        parser.add_argument("--project", metavar="SLUG", help="only this project's")
+        parser.add_argument(
+            "--organization", type=given_slug, metavar="SLUG", help="whose usage (default: the default organization)"
+        )
+        parser.add_argument("--project", type=given_slug, metavar="SLUG", help="only this project's")
         parser.add_argument("--from", dest="first", type=iso_day, metavar="DAY", help="first day")
         parser.add_argument(
             "--to", dest="last", type=iso_day, metavar="DAY", help="last day, included (default: today)"

@@ -13,6 +13,7 @@ from django.core.management.base import CommandError
 
 from costtrack.exceptions import CostTrackError
 from costtrack.management.base import BaseCommand
+from costtrack.management.organizations import given_slug
 from costtrack.metering.plans.given import given_plan
 from costtrack.metering.plans.record import RETENTION, record_given_plan
 from costtrack.models import CostPlan
@@ -54,8 +55,12 @@ class Command(BaseCommand):
     def add_arguments(self, parser: ArgumentParser) -> None:
         """FILE and how to take it."""
         parser.add_argument("file", metavar="FILE", help="the plan, as YAML or JSON")
-        parser.add_argument("--organization", metavar="SLUG", help="whose plan it is, whatever the file says")
-        parser.add_argument("--project", metavar="SLUG", help="of which project, whatever the file says")
+        parser.add_argument(
+            "--organization", type=given_slug, metavar="SLUG", help="whose plan it is, whatever the file says"
+        )
+        parser.add_argument(
+            "--project", type=given_slug, metavar="SLUG", help="of which project, whatever the file says"
+        )
         parser.add_argument(
             "--retention",
             type=int,

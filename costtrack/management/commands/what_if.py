@@ -13,7 +13,7 @@ from django.core.management.base import CommandError
 from costtrack.exceptions import CostTrackError
 from costtrack.management.arguments import iso_day
 from costtrack.management.base import BaseCommand
-from costtrack.management.organizations import organization_named
+from costtrack.management.organizations import given_slug, organization_named
 from costtrack.management.what_if_display import what_if_table
 from costtrack.reporting.parameters import parse_moment
 from costtrack.reporting.what_if.ask import what_if
@@ -54,7 +54,9 @@ class Command(BaseCommand):
         parser.add_argument("--gateway", default="", help="its gateway, if it would be called through one")
         parser.add_argument("--rates", type=Path, metavar="FILE", help="a rate file, as load_rates takes it")
         parser.add_argument("--at", metavar="INSTANT", help="price all calls by the rates of this instant, or day")
-        parser.add_argument("--organization", metavar="SLUG", help="only this organization (default: all together)")
+        parser.add_argument(
+            "--organization", type=given_slug, metavar="SLUG", help="only this organization (default: all together)"
+        )
         for name, option in SCOPE_OPTIONS.items():
             parser.add_argument(f"--{option}", dest=f"scope_{name}", metavar="VALUE", help=f"only usage of this {name}")
         parser.add_argument("--json", action="store_true", help="print one JSON object; amounts are exact strings")
