@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from costtrack.models.exact_sums import exact_sum_sql
 from costtrack.models.summaries import AGENT_DIMENSIONS, COUNT_SUMS, DECIMAL_SUMS, GRAINS, PENDING, SITE, SUMS
 
 SUMMARY_TABLE = "costtrack_dailycostsummary"
@@ -46,10 +47,12 @@ def dimensions_hash(vendor: str, dimensions: Sequence[str]) -> str:
     return f"substr(SHA256({text}), 1, 32)"
 
 
-def sums_of(table_sums: dict[str, str]) -> str:
+def sums_of(vendor: str, table_sums: dict[str, str]) -> str:
     """`sum(...) AS name` for each sum; whole numbers keep their type on PostgreSQL."""
     return ", ".join(
-        f"CAST(sum({expression}) AS bigint) AS {name}" if name in COUNT_SUMS else f"sum({expression}) AS {name}"
+        f"CAST(sum({expression}) AS bigint) AS {name}"
+        if name in COUNT_SUMS
+        else f"{exact_sum_sql(vendor, expression)} AS {name}"
         for name, expression in table_sums.items()
     )
 
@@ -65,7 +68,8 @@ def insert_grain(vendor: str, grain: str, source: str, source_sums: dict[str, st
     return f"""
         INSERT INTO {SUMMARY_TABLE} (
             grain, dimensions_hash, {columns(dimensions)}{"".join(", " + name for name in blank)}, {columns(SUMS)})
-        SELECT '{grain}', {dimensions_hash(vendor, dimensions)}, {columns(dimensions)}{blanks}, {sums_of(source_sums)}
+        SELECT '{grain}', {dimensions_hash(vendor, dimensions)}, {columns(dimensions)}{blanks},
+            {sums_of(vendor, source_sums)}
         FROM {source} GROUP BY {columns(dimensions)}
         ORDER BY {columns([name for name in ("organization_id", "day") if name in dimensions])}, 2
         ON CONFLICT ({columns(own_key)}) WHERE {is_own} DO UPDATE SET {added}

@@ -13,6 +13,7 @@ from django.db import connections, transaction
 from costtrack.aggregation.sql import BLANK_ID, LEDGER_SUMS, LEDGER_TABLE, SUMMARY_TABLE, TOLERANCES, columns, sums_of
 from costtrack.conf import settings
 from costtrack.domain.money import decimal_from_database
+from costtrack.models.exact_sums import exact_sum_sql
 from costtrack.models.summaries import (
     AGENT,
     DECIMAL_SUMS,
@@ -78,7 +79,7 @@ def _differences_sql(vendor: str, grains: Sequence[str], limit: int) -> str:
     if len(grains) == 1:
         ledger_sums, groups = columns([f"{expression} AS {name}" for name, expression in LEDGER_SUMS.items()]), ""
     else:
-        ledger_sums, groups = sums_of(LEDGER_SUMS), f"GROUP BY {columns(dimensions)}"
+        ledger_sums, groups = sums_of(vendor, LEDGER_SUMS), f"GROUP BY {columns(dimensions)}"
     parts = [_differences_of(vendor, grain, dimensions, limit) for grain in grains]
     return f"""
         WITH ledger AS (
@@ -94,12 +95,13 @@ def _differences_of(vendor: str, grain: str, shown: Sequence[str], limit: int) -
     blanks = {name: "CAST(NULL AS bigint)" if name in BLANK_ID else "''" for name in shown}
     values = columns([name if name in GRAINS[grain] else f"{blanks[name]} AS {name}" for name in shown])
     tolerance = TOLERANCES[vendor]
+    sums = {name: exact_sum_sql(vendor, name) if name in DECIMAL_SUMS else f"sum({name})" for name in SUMS}
     differs = " OR ".join(
-        f"abs(sum({name})) > {tolerance.format(name=name)}" if name in DECIMAL_SUMS else f"sum({name}) <> 0"
-        for name in SUMS
+        f"abs({total}) > {tolerance.format(name=name)}" if name in DECIMAL_SUMS else f"{total} <> 0"
+        for name, total in sums.items()
     )
     return f"""
-        SELECT '{grain}', {values}, {columns([f"sum({name})" for name in SUMS])} FROM (
+        SELECT '{grain}', {values}, {columns(list(sums.values()))} FROM (
             SELECT {dimensions}, {columns(SUMS)} FROM ledger
             UNION ALL
             SELECT {dimensions}, {columns(SUMS, "-")} FROM {SUMMARY_TABLE}

@@ -11,7 +11,7 @@ from decimal import Decimal
 from typing import Any, NamedTuple
 
 from django.db import connections, transaction
-from django.db.models import DecimalField, F, QuerySet, Sum, Value
+from django.db.models import DecimalField, F, QuerySet, Value
 from django.db.models.functions import Cast
 
 from costtrack.budgets.book import OrganizationBudgets
@@ -20,6 +20,7 @@ from costtrack.domain.budget_rules import BudgetMetric, BudgetRule, Facts
 from costtrack.domain.model_versions import model_pattern
 from costtrack.domain.money import decimal_from_database
 from costtrack.models import BudgetCounter, ResourceUsage
+from costtrack.models.exact_sums import ExactSum
 
 ONE_DAY = timedelta(days=1)
 KEPT_AFTER_END = timedelta(hours=1)
@@ -173,7 +174,7 @@ def _summed(rows: QuerySet[ResourceUsage], metric: BudgetMetric) -> QuerySet[Res
         BudgetMetric.AMOUNT: F("amount"),
     }
     by_organization = rows.order_by().values("organization_id")  # there is only one
-    return by_organization.annotate(total=Sum(expressions[metric])).values("total")
+    return by_organization.annotate(total=ExactSum(expressions[metric])).values("total")
 
 
 def _value(instant: datetime | None, connection: Any) -> Any:
