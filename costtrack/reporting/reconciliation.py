@@ -10,6 +10,7 @@ from typing import Any
 from django.db import connections
 from django.db.models import Sum
 
+from costtrack.conf import settings
 from costtrack.domain.money import EXACT, decimal_text
 from costtrack.domain.periods import DayRange, ZoneHistory
 from costtrack.domain.reconciliation import DayModel, Metered, Reconciled, Reconciliation, reconcile
@@ -57,11 +58,12 @@ def reconcile_invoice(
         expected = f"days from {asked.start} to {asked.end - timedelta(days=1)} only, or a longer period"
         raise InvalidParameter("date", outside[0].isoformat(), expected)
     metered = metered_costs(asked, organization=organization, provider=invoice.provider)
+    money = money_reader(connections[settings.database].vendor)  # the invoice as exact as the books are, and no more
     return ReconciledInvoice(
         organization=organization,
         provider=invoice.provider,
         days=asked,
-        found=reconcile(invoice.amounts, metered),
+        found=reconcile({key: money(cost) for key, cost in invoice.amounts.items()}, metered),
         other_providers=() if metered else providers_of(asked, organization=organization),
     )
 

@@ -111,3 +111,12 @@ def test_the_shape_has_exact_texts(acme: Organization) -> None:
         "calls": 1,
         "unpriced_calls": 1,
     }
+
+
+@pytest.mark.any_database
+def test_an_invoice_to_the_last_decimal_of_the_books_does_not_differ() -> None:
+    acme = organization()
+    book(acme, "0.782345678951", day=FIRST, provider="openai", model="gpt-4o")
+    invoice = Invoice(provider="openai", amounts={(FIRST, "gpt-4o"): Decimal("0.782345678951")})
+    found = reconcile_invoice(invoice, organization=acme).found
+    assert (found.total.difference_usd, [line.difference_usd for line in found.lines]) == (0, [0])
