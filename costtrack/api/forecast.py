@@ -12,9 +12,8 @@ from rest_framework.response import Response
 from costtrack.api.conditional import ConditionalView
 from costtrack.api.summary import SummaryFilters
 from costtrack.api.views import UNPRICED_HEADER
-from costtrack.reporting.forecast import ForecastPeriod, PeriodForecast, forecast_of
+from costtrack.reporting.forecast import ForecastPeriod, PeriodForecast, forecast_of, forecast_period
 from costtrack.reporting.forecast_shapes import forecast_shape
-from costtrack.reporting.parameters import InvalidParameter
 
 
 class ForecastView(ConditionalView):
@@ -49,9 +48,7 @@ class ForecastView(ConditionalView):
     def period(self) -> ForecastPeriod:
         """To whose end."""
         text = self.parameter("period")
-        if text is not None and text not in tuple(ForecastPeriod):
-            raise InvalidParameter("period", text, "day, week or month")
-        return ForecastPeriod.MONTH if text is None else ForecastPeriod(text)
+        return ForecastPeriod.MONTH if text is None else forecast_period(text)
 
     def narrow(self, rows: QuerySet[Any]) -> QuerySet[Any]:
         """Those that the filters leave."""

@@ -18,7 +18,8 @@ from costtrack.domain.tokens import MAX_TOKENS
 
 LEAST_SPOOL_BYTES = 1 << 20
 MAX_AGE_DAYS = 36_500
-MAX_READ_TIMEOUT_MS = 3_600_000
+MAX_TIMEOUT_MS = 3_600_000
+YEAR_SECONDS = 31_622_400
 HOST = re.compile(r"[-a-zA-Z0-9_.]+(:[0-9]{1,5})?")
 LEAST_TOKEN = 16
 TOKEN = re.compile(rf"[!-~]{{{LEAST_TOKEN},200}}")
@@ -45,8 +46,9 @@ def _is_number(value: Any, *, least: int) -> bool:
     return is_number and math.isfinite(value) and value >= least
 
 
-def _is_integer(value: Any, *, least: int) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and value >= least
+def _is_integer(value: Any, *, least: int, most: int | None = None) -> bool:
+    is_integer = isinstance(value, int) and not isinstance(value, bool)
+    return is_integer and value >= least and (most is None or value <= most)
 
 
 def _is_database_alias(value: Any) -> bool:
@@ -157,13 +159,13 @@ KEY_RULES: dict[str, KeyRule] = {
     ),
     "MAX_FUTURE_SECONDS": KeyRule(
         id="costtrack.E011",
-        expected="an integer number of seconds, 0 or more",
-        accepts=lambda value: _is_integer(value, least=0),
+        expected=f"an integer number of seconds, 0 to {YEAR_SECONDS:,}",
+        accepts=lambda value: _is_integer(value, least=0, most=YEAR_SECONDS),
     ),
     "INGEST_MAX_AGE_DAYS": KeyRule(
         id="costtrack.E025",
         expected=f"an integer number of days, 1 to {MAX_AGE_DAYS:,}",
-        accepts=lambda value: _is_integer(value, least=1) and value <= MAX_AGE_DAYS,
+        accepts=lambda value: _is_integer(value, least=1, most=MAX_AGE_DAYS),
     ),
     "INGEST_MAX_BYTES": KeyRule(
         id="costtrack.E026",
@@ -177,13 +179,13 @@ KEY_RULES: dict[str, KeyRule] = {
     ),
     "READ_TIMEOUT_MS": KeyRule(
         id="costtrack.E029",
-        expected=f"an integer number of milliseconds, 0 (no limit) to {MAX_READ_TIMEOUT_MS:,}",
-        accepts=lambda value: _is_integer(value, least=0) and value <= MAX_READ_TIMEOUT_MS,
+        expected=f"an integer number of milliseconds, 0 (no limit) to {MAX_TIMEOUT_MS:,}",
+        accepts=lambda value: _is_integer(value, least=0, most=MAX_TIMEOUT_MS),
     ),
     "BUDGET_LOCK_TIMEOUT_MS": KeyRule(
         id="costtrack.E017",
-        expected="an integer number of milliseconds, 1 or more",
-        accepts=lambda value: _is_integer(value, least=1),
+        expected=f"an integer number of milliseconds, 1 to {MAX_TIMEOUT_MS:,}",
+        accepts=lambda value: _is_integer(value, least=1, most=MAX_TIMEOUT_MS),
     ),
     "ON_UNKNOWN_BUDGETS": KeyRule(
         id="costtrack.E028",
@@ -192,8 +194,8 @@ KEY_RULES: dict[str, KeyRule] = {
     ),
     "HOLD_TTL_SECONDS": KeyRule(
         id="costtrack.E018",
-        expected="an integer number of seconds, 1 or more",
-        accepts=lambda value: _is_integer(value, least=1),
+        expected=f"an integer number of seconds, 1 to {YEAR_SECONDS:,}",
+        accepts=lambda value: _is_integer(value, least=1, most=YEAR_SECONDS),
     ),
     "RUN_IDLE_HOURS": KeyRule(
         id="costtrack.E031",
@@ -203,7 +205,7 @@ KEY_RULES: dict[str, KeyRule] = {
     "MAX_OUTPUT_TOKENS": KeyRule(
         id="costtrack.E019",
         expected=f"None, or an integer from 1 to {MAX_TOKENS:,}",
-        accepts=lambda value: value is None or (_is_integer(value, least=1) and value <= MAX_TOKENS),
+        accepts=lambda value: value is None or (_is_integer(value, least=1, most=MAX_TOKENS)),
     ),
     "TOKEN_COUNTER": KeyRule(
         id="costtrack.E020",
@@ -224,8 +226,8 @@ KEY_RULES: dict[str, KeyRule] = {
     ),
     "REDIS_TIMEOUT_MS": KeyRule(
         id="costtrack.E023",
-        expected="an integer number of milliseconds, 1 or more",
-        accepts=lambda value: _is_integer(value, least=1),
+        expected=f"an integer number of milliseconds, 1 to {MAX_TIMEOUT_MS:,}",
+        accepts=lambda value: _is_integer(value, least=1, most=MAX_TIMEOUT_MS),
     ),
     "WEBHOOK_PRIVATE_HOSTS": KeyRule(
         id="costtrack.E030",
@@ -251,6 +253,6 @@ KEY_RULES: dict[str, KeyRule] = {
     "METRICS_MAX_SERIES": KeyRule(
         id="costtrack.E041",
         expected="an integer, 1 to 100,000",
-        accepts=lambda value: _is_integer(value, least=1) and value <= 100_000,
+        accepts=lambda value: _is_integer(value, least=1, most=100_000),
     ),
 }

@@ -24,6 +24,7 @@ from costtrack.models import Agent, Organization, Project
 from costtrack.reporting.costs import summaries_of
 from costtrack.reporting.figures import ROUNDING
 from costtrack.reporting.named import organization_named
+from costtrack.reporting.parameters import InvalidParameter
 from costtrack.reporting.spent_by_now import QUARTER, Narrow, midnight, spent_by_now
 from costtrack.reporting.zones import reporting_zone
 
@@ -77,15 +78,21 @@ def forecast(
     """Where the period that `at` (now) is in will end, for an organization, or one project or agent of it.
 
     Without an organization that is all of `organizations` together, which are all there are unless said otherwise. Of
-    the day that `at` is in all counts that is recorded. Three queries, and one for a slug. Raises ValueError for
-    another period, and UnknownOrganization.
+    the day that `at` is in all counts that is recorded. Three queries, and one for a slug. Raises InvalidParameter (a
+    ValueError) for another period, and UnknownOrganization.
     """
+    whole = forecast_period(period)
     one = None if organization is None else organization_named(organization)
     within = organizations if one is None else [one]
     zone = reporting_zone(one, among=None if one else organizations)
-    return forecast_of(
-        ForecastPeriod(period), at=at or timezone.now(), zone=zone, organizations=within, owner=agent or project
-    )
+    return forecast_of(whole, at=at or timezone.now(), zone=zone, organizations=within, owner=agent or project)
+
+
+def forecast_period(text: str) -> ForecastPeriod:
+    """The period of that name. Raises InvalidParameter."""
+    if text not in tuple(ForecastPeriod):
+        raise InvalidParameter("period", text, "day, week or month")
+    return ForecastPeriod(text)
 
 
 def forecast_of(

@@ -14,6 +14,7 @@ from costtrack.domain.periods import DayRange
 from costtrack.models import Agent, DailyCostSummary, Organization, Project
 from costtrack.models.summaries import AGENT, SummaryQuerySet
 from costtrack.reporting.figures import CostLine, Figures, add_up, dearest_first, read_figures, summary_sums
+from costtrack.reporting.named import organization_named
 from costtrack.reporting.shown_model import SHOWN_MODEL
 
 
@@ -56,16 +57,18 @@ class UsageTotals:
 
 def usage_totals(
     *,
-    organization: Organization | None = None,
+    organization: Organization | str | None = None,
     project: Project | None = None,
     agent: Agent | None = None,
     days: DayRange | None = None,
 ) -> UsageTotals:
-    """The totals of what all given arguments apply to; without any, of everything ever (one query).
+    """The totals of what all given arguments apply to; without any, of everything ever (one query, and one for a slug).
 
-    `days` are local dates: each usage counts on the day that it was in its own organization's zone.
+    `days` are local dates: each usage counts on the day that it was in its own organization's zone. Raises
+    UnknownOrganization.
     """
-    rows = _summaries_of(organization=organization, project=project, agent=agent, days=days)
+    one = None if organization is None else organization_named(organization)
+    rows = _summaries_of(organization=one, project=project, agent=agent, days=days)
     path = ("agent__project__organization__slug", "agent__project__slug", "agent__slug")
     by_agent: defaultdict[str, list[Figures]] = defaultdict(list)
     by_model: defaultdict[str, list[Figures]] = defaultdict(list)

@@ -18,6 +18,7 @@ from costtrack.models import Organization
 from costtrack.reporting import spent_by_now
 from costtrack.reporting.forecast import PeriodForecast, forecast
 from costtrack.reporting.forecast_shapes import forecast_line, forecast_shape
+from costtrack.reporting.parameters import InvalidParameter
 from tests.reporting.booked import agent, book, organization, void
 
 pytestmark = pytest.mark.django_db
@@ -87,6 +88,11 @@ def test_what_is_usually_spent_later_is_still_to_come(acme: Organization) -> Non
     book_days(acme, "3", days=14, hour=18)
     book(acme, "1", day=MONDAY)
     assert month(acme, period="day").expected == 4
+
+
+def test_a_period_that_there_is_not_is_named_with_those_that_there_are(acme: Organization) -> None:
+    with pytest.raises(InvalidParameter, match="period: got 'year', expected day, week or month"):
+        forecast(acme, period="year")
 
 
 def test_the_time_of_day_is_taken_to_a_quarter_of_an_hour(acme: Organization) -> None:

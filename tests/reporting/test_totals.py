@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from costtrack.domain.periods import DayRange, day_range
+from costtrack.exceptions import UnknownOrganization
 from costtrack.metering.corrections import adjust_usage, void_usage
 from costtrack.metering.events import build_event
 from costtrack.metering.ledger import record_events
@@ -249,3 +250,11 @@ def test_a_day_is_the_organizations_own_and_corrections_count_on_it_at_once() ->
     )
     assert shown((totals.overall,)) == [("", 3, Decimal("6.5"))]
     assert shown(totals.by_model) == [("gpt-4", 3, Decimal("6.5"))]
+
+
+def test_an_organization_may_be_named_by_its_slug() -> None:
+    book(organization(), "1")
+    book(organization("globex"), "2")
+    assert usage_totals(organization="globex").overall.cost_usd == Decimal(2)
+    with pytest.raises(UnknownOrganization, match="nope"):
+        usage_totals(organization="nope")
