@@ -20,6 +20,8 @@ from costtrack.models import BudgetCounter, Hold, Organization
 
 COUNTERS_KEPT = timedelta(days=2)
 """So long the counters of a period stay after its end."""
+HISTORY_KEPT = timedelta(days=400)
+"""The same of a budget's own, which are few: what its past periods came to. Not of its single threads, agents ..."""
 IDLE_KEPT = timedelta(days=30)
 """So long a thread, agent ... may do nothing before its counter of kind `total` goes."""
 HOLDS_KEPT = timedelta(days=30)
@@ -42,7 +44,8 @@ class Pruned:
 def prune_counters(using: str, now: datetime) -> Pruned:
     """Delete closed and dead counters that hold nothing, and holds that ended long ago; how many they were.
 
-    Closed: the period ended two days ago. Dead: one subject's counter of a `total` budget, idle for 30 days.
+    Closed: the period ended two days ago, of a whole budget's counter 400. Dead: one subject's counter of a `total`
+    budget, idle for 30 days.
     """
     with_budgets = Organization.objects.using(using).filter(budget_epoch__gt=0)
     return Pruned(
@@ -63,7 +66,7 @@ def _delete_all(delete_some: Callable[[], int]) -> int:
 
 
 def _delete_counters(now: datetime, *, using: str) -> int:
-    is_closed = Q(period_end__lt=now - COUNTERS_KEPT)
+    is_closed = Q(period_end__lt=now - COUNTERS_KEPT) & (~Q(subject="") | Q(period_end__lt=now - HISTORY_KEPT))
     is_dead = Q(period_end__isnull=True, updated_at__lt=now - IDLE_KEPT) & ~Q(subject="")
     with transaction.atomic(using=using):
         rows = BudgetCounter.objects.using(using).select_for_update(skip_locked=True)

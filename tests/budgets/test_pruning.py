@@ -27,18 +27,27 @@ def prune(now: datetime) -> tuple[int, int]:
     return pruned.counters, pruned.holds
 
 
-def test_a_counter_goes_two_days_after_its_period(acme: Organization) -> None:
-    make_budget(acme)
-    make_budget(acme, period="month")
-    record_events([make_event()])
+def test_a_threads_counter_goes_two_days_after_its_period(acme: Organization) -> None:
+    make_budget(acme, per="thread")
+    make_budget(acme, period="month", per="thread")
+    record_events([make_event(attribution={"thread_id": "t1"})])
     assert prune(MIDNIGHT + timedelta(days=2)) == (0, 0)
     assert prune(MIDNIGHT + timedelta(days=2) + SECOND) == (1, 0)
     assert BudgetCounter.objects.get().budget.period == "month"
 
 
+def test_what_a_whole_budgets_periods_came_to_is_there_for_400_days(acme: Organization) -> None:
+    day = make_budget(acme)
+    record_events([make_event()])
+    assert prune(MIDNIGHT + timedelta(days=400)) == (0, 0)
+    assert figures(day)[0] == COST
+    assert prune(MIDNIGHT + timedelta(days=400) + SECOND) == (1, 0)
+    assert not BudgetCounter.objects.exists()
+
+
 def test_a_closed_counter_stays_while_anything_is_held_or_leased_of_it(acme: Organization) -> None:
-    budget = make_budget(acme)
-    granted = hold("0.1")
+    budget = make_budget(acme, per="thread")
+    granted = hold("0.1", thread_id="t1")
     late = MIDNIGHT + timedelta(days=3)
     assert prune(late) == (0, 0)
     assert granted is not None
@@ -115,11 +124,11 @@ def test_what_a_budget_kept_taken_after_the_expiry_is_let_go_when_its_period_is_
     sweep_expired(using="default")
     nothing = Pruned(charges_ended=0, counters=0, holds=0)
     assert prune_counters("default", MIDNIGHT + timedelta(days=2)) == nothing
-    assert prune_counters("default", MIDNIGHT + timedelta(days=3)) == Pruned(charges_ended=0, counters=1, holds=0)
-    assert not BudgetCounter.objects.filter(budget=day).exists()
+    assert prune_counters("default", MIDNIGHT + timedelta(days=3)) == nothing
+    assert figures(day) == (Decimal(0), Decimal(0))
     assert (figures(month), Hold.objects.get().state) == ((Decimal(0), Decimal("0.3")), "charged")
     assert counter_differences(using="default", now=NOON) == []
     december = datetime(2026, 12, 4, tzinfo=UTC)
-    assert prune_counters("default", december) == Pruned(charges_ended=1, counters=1, holds=0)
+    assert prune_counters("default", december) == Pruned(charges_ended=1, counters=0, holds=0)
     assert (Hold.objects.get().state, Hold.objects.get().parts) == ("expired", [])
-    assert not BudgetCounter.objects.exists()
+    assert figures(month) == (Decimal(0), Decimal(0))

@@ -94,11 +94,11 @@ def test_it_names_how_many_subjects_it_left_out(acme: Organization) -> None:
 
 
 def test_it_ends_what_has_expired_and_clears_away_what_is_over(acme: Organization) -> None:
-    make_budget(acme, "10")
-    hold("0.5", ttl=timedelta(seconds=-60))
-    record_events([make_event()])
+    make_budget(acme, "10", per="thread")
+    hold("0.5", ttl=timedelta(seconds=-60), thread_id="t1")
+    record_events([make_event(attribution={"thread_id": "t1"})])
     with time_machine.travel(NOON - timedelta(days=40)):
-        old = make_event(occurred_at=NOON - timedelta(days=40))
+        old = make_event(occurred_at=NOON - timedelta(days=40), attribution={"thread_id": "t1"})
         record_events([old])
     assert BudgetCounter.objects.count() == 2
     text = check()
