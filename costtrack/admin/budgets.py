@@ -20,10 +20,12 @@ from costtrack.admin.budget_figures import THIS_PERIOD, BudgetFiguresAdmin
 from costtrack.admin.figures import json_block
 from costtrack.admin.thresholds import ThresholdInline
 from costtrack.budgets.changes import CHANGEABLE, change_budget, create_budget, delete_budget
+from costtrack.budgets.defaults import add_default_thresholds, default_enforcement
 from costtrack.domain.budget_rules import TEXT_SCOPE, BudgetMetric, raised_limit
 from costtrack.exceptions import CostTrackError
 from costtrack.models import Budget, BudgetChange, BudgetCounter
 
+BY_DEFAULT = gettext_lazy("by default: soft for a week or a month, else hard")
 FIXED = ("organization", "project", "agent", "metric", "period", "per")
 """What a budget is about, beside the texts: never changed."""
 
@@ -117,6 +119,16 @@ class BudgetAdmin(BudgetFiguresAdmin):
         fieldsets = super().get_fieldsets(request, obj)
         return fieldsets if obj else fieldsets[:-1]
 
+    def get_form(self, request: HttpRequest, obj: Budget | None = None, change: bool = False, **kwargs: Any) -> Any:
+        """Django's; how a new one holds need not be said."""
+        form = super().get_form(request, obj, change, **kwargs)
+        if not change:
+            field = form.base_fields["enforcement"]
+            assert isinstance(field, forms.ChoiceField)
+            field.required = False
+            field.choices = [("", BY_DEFAULT), *Budget.Enforcement.choices]
+        return form
+
     def save_model(self, request: HttpRequest, obj: Budget, form: ModelForm[Budget], change: bool) -> None:
         """Through the one writer of budgets, so that every process is told, and the history says who it was."""
         if change:
@@ -124,9 +136,17 @@ class BudgetAdmin(BudgetFiguresAdmin):
             if changes:
                 change_budget(obj, changed_by=request.user, **changes)
             return
+        obj.enforcement = obj.enforcement or default_enforcement(obj.period).value
         names = (*FIXED, *TEXT_SCOPE, *CHANGEABLE)
         made = create_budget(changed_by=request.user, **{name: getattr(obj, name) for name in names})
         obj.pk, obj.created_at, obj._state = made.pk, made.created_at, made._state
+
+    def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
+        """Django's; who says neither how a new one holds nor of what to tell is told as everybody is."""
+        super().save_related(request, form, formsets, change)
+        budget = form.instance
+        if not change and not form.cleaned_data["enforcement"] and not budget.thresholds.exists():
+            add_default_thresholds(budget, using=budget._state.db)
 
     def delete_model(self, request: HttpRequest, obj: Budget) -> None:
         """Through the one writer of budgets."""

@@ -20,6 +20,7 @@ from django.core.serializers.json import DjangoJSONEncoder
 from django.db import connections, transaction
 from django.db.models import F, Model
 
+from costtrack.budgets.defaults import add_default_thresholds, with_defaults
 from costtrack.budgets.rebuild import wake_counters
 from costtrack.budgets.redis_holds import tell_epoch
 from costtrack.conf import settings
@@ -56,16 +57,20 @@ def create_budget(*, changed_by: Any = None, note: str = "", using: str | None =
     """Make a budget; it holds within two seconds, and counts what its period has spent already.
 
     `fields` are those of Budget: organization, period, enforcement, limit (or is_unlimited=True), metric (default
-    cost_usd), and what narrows it down: project, agent, thread_id, model ..., per. `changed_by` is a user; somebody
-    anonymous is nobody. Raises ValidationError, with the field, for what is not acceptable.
+    cost_usd), and what narrows it down: project, agent, thread_id, model ..., per. Without `enforcement` it is soft for
+    a week or a month, with thresholds at 80 and 100 % of its limit, else hard. The tokens of each thread are 100,000
+    where no limit is given. `changed_by` is a user; somebody anonymous is nobody. Raises ValidationError, with the
+    field, for what is not acceptable.
     """
     alias = using or settings.database
     person = _person(changed_by)
     _check_owners(fields)
-    budget = Budget(**_plain(fields))
+    budget = Budget(**with_defaults(_plain(fields)))
     budget.full_clean(validate_constraints=False)
     with changing_budgets(budget.organization_id, using=alias):
         budget.write(using=alias, force_insert=True)
+        if "enforcement" not in fields:
+            add_default_thresholds(budget, using=alias)
         _note(budget, {}, _said(budget, [field.name for field in Budget._meta.fields]), person, note, alias)
     return budget
 

@@ -77,6 +77,38 @@ def test_a_budget_is_made_by_its_one_writer_with_who(browser: Client, acme: Orga
     assert [str(threshold) for threshold in budget.thresholds.all()] == ["80 % spent"]
 
 
+def made(browser: Client, acme: Organization, **fields: str) -> Budget:
+    """The budget that the form makes of these fields."""
+    sent = form_of(browser, adding("budget"), limit="10", organization=str(acme.pk), **fields)
+    assert browser.post(adding("budget"), sent).status_code == 302
+    return Budget.objects.latest("id")
+
+
+@pytest.mark.parametrize(
+    ("period", "enforcement", "levels"),
+    [("day", "hard", []), ("week", "soft", ["80 % spent", "100 % spent"]), ("total", "hard", [])],
+)
+def test_d7_how_a_new_budget_holds_need_not_be_said(
+    browser: Client, acme: Organization, period: str, enforcement: str, levels: list[str]
+) -> None:
+    assert "by default: soft for a week or a month, else hard" in page(browser, adding("budget"))
+    budget = made(browser, acme, period=period)
+    assert (budget.enforcement, [str(one) for one in budget.thresholds.all()]) == (enforcement, levels)
+    assert "by default:" not in page(browser, changing(budget))
+    sent = form_of(browser, changing(budget)) | {"enforcement": ""}
+    assert "This field is required." in browser.post(changing(budget), sent).content.decode()
+
+
+def test_d7_what_is_said_of_a_new_budget_wins(browser: Client, acme: Organization) -> None:
+    for enforcement in ("hard", "soft", "shadow"):
+        budget = made(browser, acme, period="month", enforcement=enforcement)
+        assert (budget.enforcement, budget.thresholds.count()) == (enforcement, 0)
+    row = {"level": "80", "unit": "percent", "basis": "actual", "severity": "info", "cooldown_minutes": "0"}
+    rows = {f"thresholds-0-{name}": value for name, value in row.items()} | {"thresholds-TOTAL_FORMS": "1"}
+    own = made(browser, acme, period="month", **rows)
+    assert (own.enforcement, own.thresholds.get().severity) == ("soft", "info")
+
+
 def test_half_a_call_is_no_limit(browser: Client, acme: Organization) -> None:
     said = "Give a whole number: of calls and tokens there is no part."
     sent = form_of(browser, adding("budget"), **NEW | {"limit": "0.5", "metric": "calls"}, organization=str(acme.pk))

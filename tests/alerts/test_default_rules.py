@@ -43,6 +43,22 @@ def test_e5_the_four_default_rules_fire_at_their_figures(capsys: Any) -> None:
     assert sorted(BudgetAlert.objects.filter(budget__per="thread").values_list("subject", flat=True)) == ["t1", "t3"]
 
 
+def test_e5_the_four_default_rules_are_these() -> None:
+    acme = make_organization()
+    call_command("load_default_alerts")
+    names = ("name", "thresholds__level", "period", "per", "thresholds__severity", "thresholds__cooldown_minutes")
+    assert list(Budget.objects.order_by("id").values_list(*names)) == [
+        ("high_daily_cost", Decimal(100), "day", "", "warning", 60),
+        ("critical_daily_cost", Decimal(500), "day", "", "critical", 60),
+        ("high_conversation_cost", Decimal(10), "total", "thread", "warning", 60),
+        ("high_weekly_cost", Decimal(500), "week", "", "warning", 60),
+    ]
+    same = {"organization": acme.pk, "metric": "cost_usd", "is_unlimited": True, "limit": None, "enforcement": "soft"}
+    assert list(Budget.objects.values(*same)) == [same] * 4
+    level = {"thresholds__unit": "amount", "thresholds__basis": "actual", "thresholds__channels": None}
+    assert list(Budget.objects.values(*level)) == [level] * 4
+
+
 def test_again_changes_nothing_and_leaves_what_was_changed(capsys: Any) -> None:
     make_organization()
     make_organization("resting", is_active=False)

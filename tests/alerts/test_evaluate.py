@@ -117,6 +117,15 @@ def test_what_was_crossed_while_the_job_was_away_for_two_days_is_told(acme: Orga
         assert len(raise_budget_alerts()) == 1
 
 
+def test_what_was_crossed_is_told_until_three_days_after_the_end_of_its_period(acme: Organization) -> None:
+    budget = make_budget(acme, "0.0045", enforcement="soft")
+    use(1)  # on the 20th, which ends at the midnight of the 21st
+    budget.thresholds.create(level=100)
+    too_late = datetime(2026, 11, 24, tzinfo=UTC)
+    assert raise_budget_alerts(now=too_late) == []
+    assert len(raise_budget_alerts(now=too_late - timedelta(seconds=1))) == 1
+
+
 def test_each_thread_of_a_budget_per_thread_is_told_of(acme: Organization) -> None:
     budget = make_budget(acme, "0.009", enforcement="soft", per="thread")
     budget.thresholds.create(level=100)

@@ -113,6 +113,8 @@ def test_prices_that_nobody_has_loaded_for_half_a_year_are_told_while_they_are_u
     make_rate(source="genai-prices")
     record_events([make_event()])
     assert raise_all_findings() == []
+    Rate.objects.update(updated_at=NOON - timedelta(days=180) + timedelta(seconds=1))
+    assert raise_all_findings() == []
     Rate.objects.update(updated_at=NOON - timedelta(days=180))
     (found,) = raise_all_findings()
     assert (found.kind, found.figures["days"]) == ("stale_rate", 180)

@@ -11,7 +11,7 @@ import time_machine
 from django.test import Client
 
 from costtrack.domain.budget_rules import TEXT_SCOPE
-from costtrack.models import Budget, Organization, Project
+from costtrack.models import Budget, BudgetThreshold, Organization, Project
 from tests.api.budget_calls import DAY, asked
 from tests.api.callers import ROOT, person, robot
 from tests.budgets.asked import make_budget
@@ -95,6 +95,44 @@ def test_an_unlimited_budget_is_asked_for(manager: Client) -> None:
     assert (problem["detail"], problem["errors"]) == (f"limit: {said}", {"limit": [said]})
     made = asked(manager, "post", "budgets", {**body, "is_unlimited": True}, status=201)
     assert (made["limit"], made["is_unlimited"]) == (None, True)
+
+
+@pytest.mark.parametrize(
+    ("period", "enforcement", "levels"),
+    [("day", "hard", []), ("week", "soft", [80, 100]), ("month", "soft", [80, 100]), ("total", "hard", [])],
+)
+@pytest.mark.parametrize("said", [{}, {"enforcement": None}])
+def test_d7_how_a_budget_holds_need_not_be_said(
+    manager: Client, period: str, enforcement: str, levels: list[int], said: dict[str, None]
+) -> None:
+    made = asked(manager, "post", "budgets", {"period": period, "limit": "50", **said}, status=201)
+    assert made["enforcement"] == enforcement
+    assert list(Budget.objects.get().thresholds.order_by("level").values_list("level", flat=True)) == levels
+
+
+def test_d7_how_it_holds_is_as_it_was_said(manager: Client) -> None:
+    for enforcement in ("hard", "soft", "shadow"):
+        body = {"period": "month", "limit": "50", "enforcement": enforcement}
+        assert asked(manager, "post", "budgets", body, status=201)["enforcement"] == enforcement
+    assert not BudgetThreshold.objects.exists()
+
+
+@pytest.mark.parametrize(
+    ("said", "limit"),
+    [
+        ({}, "100000"),
+        ({"limit": None}, "100000"),  # null is not given
+        ({"is_unlimited": False}, "100000"),
+        ({"limit": "5"}, "5"),
+        ({"is_unlimited": True}, None),
+    ],
+)
+def test_c5_the_tokens_of_each_thread_are_100_000_by_default(
+    manager: Client, said: dict[str, Any], limit: str | None
+) -> None:
+    body = {"period": "total", "metric": "tokens", "per": "thread", **said}
+    made = asked(manager, "post", "budgets", body, status=201)
+    assert (made["limit"], made["enforcement"]) == (limit, "hard")
 
 
 def test_an_organization_is_named_in_the_body_or_the_query_or_is_the_only_one(acme: Organization) -> None:

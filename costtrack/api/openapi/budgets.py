@@ -88,13 +88,15 @@ NEW_FIELDS: dict[str, Any] = {
     "per": choice("NewPer", tuple(Per), "Of what each has the limit for itself."),
     **LIMIT_FIELDS,
 }
-NEEDED = ("period", "enforcement")
+NEEDED = ("period",)
 NEW_BUDGET = Component(
     "NewBudget",
     record(
         {name: schema if name in NEEDED else nullable(schema) for name, schema in NEW_FIELDS.items()},
         optional=tuple(name for name in NEW_FIELDS if name not in NEEDED),
-        description="A limit, or `is_unlimited`. null: not given.",
+        description="A limit, or `is_unlimited`; the tokens of each thread are 100,000 where neither is given. Without "
+        "`enforcement` it is soft for a week or a month, with alerts at 80 and 100 % of its limit, else hard. "
+        "null: not given.",
     ),
 )
 CHANGED_BUDGET = Component(
@@ -102,6 +104,7 @@ CHANGED_BUDGET = Component(
     record(LIMIT_FIELDS, optional=tuple(LIMIT_FIELDS), description="What is not given stays as it is."),
 )
 A_BUDGET = {"limit": "50", "period": "day", "enforcement": "hard", "project": "website", "name": "A day"}
+OF_A_THREAD = {"metric": "tokens", "per": "thread", "period": "total"}
 PLACE = {"budget_id": parameter("budget_id", AN_ID, "The budget's `id`.", place="path")}
 SUBJECT = parameter(
     "subject", {**A_NAME, "maxLength": LONGEST_SUBJECT}, "Which thread, agent ..., as answers write it."
@@ -129,7 +132,10 @@ OPERATIONS = (
         method="POST",
         id="create_budget",
         tag="budgets",
-        body=Body(content={JSON: NEW_BUDGET}, examples={"fifty dollars a day": A_BUDGET}),
+        body=Body(
+            content={JSON: NEW_BUDGET},
+            examples={"fifty dollars a day": A_BUDGET, "100,000 tokens a thread": OF_A_THREAD},
+        ),
         answers={
             201: Answer(about="It is there.", content={JSON: BUDGET}, headers={"Location": LOCATION}, links=WHAT_NEXT)
         },
