@@ -109,6 +109,7 @@ def cost_chart(
             values=[part.cost_usd for part in group.parts],
             total=known_cost(group.figures),
             class_=class_of(index) if group.names else OTHER,
+            unpriced=_unpriced(group.parts),
         )
         for index, group in enumerate((*summary.groups, *_other(summary)))
     ]
@@ -122,6 +123,10 @@ def cost_chart(
         coming=[] if coming is None else [short_day(day) for day in coming.days()],
         coming_value=coming_value,
     )
+
+
+def _unpriced(parts: Sequence[Figures]) -> frozenset[int]:
+    return frozenset(index for index, part in enumerate(parts) if part.known_cost_usd is None)
 
 
 def known_cost(figures: Figures) -> str:

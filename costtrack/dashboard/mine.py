@@ -125,6 +125,7 @@ def _chart(found: UserUsage, days: DayRange) -> StackedBars:
         values=[figures.cost_usd for figures in found.days_in(days)],
         total=usd_text(found.figures.known_cost_usd),
         class_="ct-s1",
+        unpriced=[index for index, one in enumerate(found.days_in(days)) if one.known_cost_usd is None],
     )
     return StackedBars(
         id="ct-mine",

@@ -72,14 +72,16 @@ def test_of_several_organizations_they_are_told_apart_in_place_of_their_agents(s
 def test_the_chart_and_the_table_below_it_have_each_day(viewer: Client, bot: Agent) -> None:
     chart = opened(viewer).by_id("ct-costs")
     rows = chart.one("table").rows
-    assert len(rows) == 16
-    # claude, gpt-4, mystery, total
+    assert len(rows) == 30
+    # claude, gpt-4, mystery (which has no price), total
     assert rows[0] == ["1 Nov", "$0.00", "$10.00", "$0.00", "$10.00"]
     assert rows[14] == ["15 Nov", "$0.00", "$20.00", "$0.00", "$20.00"]
-    assert rows[15] == ["16 Nov", "$30.00", "$0.00", "$0.00", "$30.00"]
+    assert rows[15] == ["16 Nov", "$30.00", "$0.00", "unpriced", "$30.00"]
+    assert rows[16][:4] == ["17 Nov, forecast", "", "", ""]
+    assert [row[4] for row in rows[16:]] == [rows[16][4]] * 14
     svg = chart.by_id("ct-costs-svg")
     assert svg.attributes["aria-label"] == "Cost by model, 1 Nov 2023 to 16 Nov 2023: $60.00 in all"
-    assert "16 Nov: $30.00 (claude $30.00)" in svg.text
+    assert "16 Nov: $30.00 (mystery unpriced, claude $30.00)" in svg.text
 
 
 def test_the_period_and_the_dimension_are_switched_by_links_that_keep_the_rest(viewer: Client, bot: Agent) -> None:
@@ -143,7 +145,7 @@ def test_the_budget_of_just_this_is_a_line_across_the_chart(viewer: Client, acme
 def test_long_periods_are_charted_by_week_and_month(viewer: Client, bot: Agent) -> None:
     by_week = opened(viewer, **{"from": "2023-09-01", "through": "2023-11-16"}).by_id("ct-costs").one("table").rows
     assert by_week[0][0] == "1 Sep to 3 Sep"
-    assert by_week[-1] == ["13 Nov to 16 Nov", "$20.00", "$30.00", "$0.00", "$50.00"]  # gpt-4 is the dearest now: 62
+    assert by_week[-1] == ["13 Nov to 16 Nov", "$20.00", "$30.00", "unpriced", "$50.00"]  # gpt-4 is the dearest now: 62
     by_month = opened(viewer, **{"from": "2022-11-01", "through": "2023-11-16"}).by_id("ct-costs").one("table").rows
     assert [row[0] for row in by_month[-2:]] == ["Oct 2023", "Nov 2023"]
     assert by_month[-2][-1] == "$32.00"

@@ -37,12 +37,13 @@ while True:
 """
 
 
-def killed_after(seconds: float) -> None:
+def killed_after(seconds: float, spool: Path) -> None:
     """A process that runs all jobs again and again, until then."""
     environment = {
         **os.environ,
         "DATABASE_URL": url_of_the_test_database(),
         "DJANGO_SETTINGS_MODULE": "project.settings",
+        "COSTTRACK_SPOOL_DIR": str(spool),
         "PYTHONPATH": str(ROOT),
     }
     child = subprocess.Popen(
@@ -57,7 +58,7 @@ def killed_after(seconds: float) -> None:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_fa_26_whenever_the_jobs_are_killed_the_next_run_leaves_all_in_order() -> None:
+def test_fa_26_whenever_the_jobs_are_killed_the_next_run_leaves_all_in_order(tmp_path: Path) -> None:
     chance = random.Random(26)
     make_rate()
     acme = make_organization()
@@ -66,7 +67,7 @@ def test_fa_26_whenever_the_jobs_are_killed_the_next_run_leaves_all_in_order() -
     for number in range(KILLS):
         record_events([make_event(occurred_at=datetime.now(UTC)) for _ in range(2)])
         budget.thresholds.create(level=20 * (number + 1))  # after the usage: for the job to find
-        killed_after(chance.uniform(0.02, 0.4))
+        killed_after(chance.uniform(0.02, 0.4), tmp_path)
     for _ in range(2):
         upkeep.fold_costs()
         watch.check_budgets()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 
@@ -26,6 +26,7 @@ FILLED = Decimal("0.78")
 WIDEST = Decimal(90)
 COLOURS = 9
 OTHER = "ct-other"
+UNPRICED = "unpriced"
 LABELS = 7
 """So many labels below, at most."""
 
@@ -40,6 +41,8 @@ class Series:
     total: str
     """As people read it."""
     class_: str
+    unpriced: Collection[int] = ()
+    """The bars of which no value is known, although there is something: they are not told as 0."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,10 +101,15 @@ class StackedBars:
 
     @property
     def rows(self) -> list[tuple[str, list[str], str]]:
-        """The table below: of each bar its name, its parts and its total."""
+        """The table below: of each bar its name, its parts and its total; of those to come what is expected."""
+        expected = self.written(self.coming_value)
+        parts = [expected] if len(self.series) == 1 else [""] * len(self.series)
         return [
-            (name, [self.written(one.values[index]) for one in self.series], self.written(self.totals[index]))
-            for index, name in enumerate(self.bars)
+            *(
+                (name, [self._part(one, index) for one in self.series], self._total(index))
+                for index, name in enumerate(self.bars)
+            ),
+            *((f"{name}, forecast", parts, expected) for name in self.coming),
         ]
 
     @property
@@ -115,6 +123,13 @@ class StackedBars:
             height = HEIGHT - position(self.level.value, of=self.top, length=HEIGHT)
             parts.append(element("line", x1=0, x2=WIDTH, y1=height, y2=height, class_="ct-level"))
         return picture(*parts, title=self.title, width=WIDTH, height=HEIGHT, class_="ct-bars", id_=f"{self.id}-svg")
+
+    def _part(self, one: Series, index: int) -> str:
+        return UNPRICED if index in one.unpriced else self.written(one.values[index])
+
+    def _total(self, index: int) -> str:
+        is_known = self.totals[index] or not any(index in one.unpriced for one in self.series)
+        return self.written(self.totals[index]) if is_known else UNPRICED
 
     @property
     def _slots(self) -> int:
@@ -136,8 +151,12 @@ class StackedBars:
             low, high = (position(edge, of=self.top, length=HEIGHT) for edge in (floor, floor + value))
             drawn.append(element("rect", x=x, y=HEIGHT - high, width=width, height=high - low, class_=one.class_))
             floor += value
-        parts = [f"{one.name} {self.written(one.values[index])}" for one in reversed(self.series) if one.values[index]]
-        told = f"{self.bars[index]}: {self.written(self.totals[index])}"
+        parts = [
+            f"{one.name} {self._part(one, index)}"
+            for one in reversed(self.series)
+            if one.values[index] or index in one.unpriced
+        ]
+        told = f"{self.bars[index]}: {self._total(index)}"
         if len(self.series) > 1 and parts:
             told += f" ({', '.join(parts)})"
         slot = element(

@@ -53,6 +53,26 @@ def test_the_table_has_the_same_figures() -> None:
     assert chart().scale == ["$4.00", "$3.00", "$2.00", "$1.00", "$0.00"]
 
 
+def test_the_table_has_what_is_still_to_come() -> None:
+    coming: dict[str, Any] = {"coming": ["3 Nov"], "coming_value": D(5)}
+    assert chart(**coming).rows[2:] == [("3 Nov, forecast", ["", ""], "$5.00")]
+    alone = Series(name="Cost", values=[D(1), D(2)], total="$3.00", class_="ct-s1")
+    assert chart(series=[alone], **coming).rows[2:] == [("3 Nov, forecast", ["$5.00"], "$5.00")]
+
+
+def test_what_has_no_price_is_not_told_as_0() -> None:
+    unpriced = Series(name="new", values=[D(0), D(0), D(0)], total="unpriced", class_="ct-s1", unpriced={0, 1})
+    priced = Series(name="gpt-4", values=[D(1), D(0), D(0)], total="$1.00", class_="ct-s2")
+    shown = chart(bars=["1 Nov", "2 Nov", "3 Nov"], series=[unpriced, priced])
+    assert shown.rows == [
+        ("1 Nov", ["unpriced", "$1.00"], "$1.00"),
+        ("2 Nov", ["unpriced", "$0.00"], "unpriced"),
+        ("3 Nov", ["$0.00", "$0.00"], "$0.00"),
+    ]
+    told = [one.one("title").text for one in document(shown.svg).all("g", class_="ct-stack")]
+    assert told == ["1 Nov: $1.00 (gpt-4 $1.00, new unpriced)", "2 Nov: unpriced (new unpriced)", "3 Nov: $0.00"]
+
+
 def test_a_budget_s_level_is_a_line_that_the_scale_has_room_for() -> None:
     leveled = chart(level=Level(name="budget", value=D(6)))
     line = document(leveled.svg).one("line", class_="ct-level")
