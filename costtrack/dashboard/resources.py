@@ -117,6 +117,14 @@ class ResourcesPage(Page):
         return {
             "kind": one_line(row["entity_type"]),
             "id": one_line(row["entity_id"]),
+            "href": address(
+                "usage",
+                organization=self._slug,
+                entity_type=row["entity_type"],
+                entity_id=row["entity_id"],
+                resource_type=row["resource_type"],
+                **self.period.query,
+            ),
             "type": one_line(row["resource_type"]),
             "last": instant_words(last_at, zone=self.zone),
             **_figures(row["resource_type"], read_figures(row, using=settings.database)),

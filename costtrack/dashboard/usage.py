@@ -60,6 +60,14 @@ TITLES = {
     "thread_id": "Conversation",
     "run": "Run",
 }
+LINKED = {
+    "entity_type": "Kind of entity",
+    "entity_id": "Entity",
+    "sprint": "Sprint",
+    "workflow": "Workflow",
+    "stage": "Stage",
+}
+"""Filters by columns of these names that links lead to: they have a field only where they are given."""
 TAGS = {"tag": "Tag, as name=value", "environment": "Environment"}
 """Filters by tags, and what people call them."""
 CHOICES: Mapping[str, tuple[str, ...]] = {
@@ -68,9 +76,9 @@ CHOICES: Mapping[str, tuple[str, ...]] = {
     "kind": tuple(one.value for one in UsageKind),
 }
 CHOICE_TITLES = {"cost_source": "Cost", "outcome": "Outcome", "kind": "Kind"}
-FILTERS = (*TEXTS, *TAGS, *CHOICES)
-BY_INDEX = ("thread_id", "customer", "run")
-"""The filters that an index answers."""
+FILTERS = (*TEXTS, *LINKED, *TAGS, *CHOICES)
+BY_INDEX = (("thread_id",), ("customer",), ("run",), ("entity_type", "entity_id"))
+"""The filters that an index answers, those of one index together."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,7 +128,11 @@ class UsagePage(Page):
             "period": self.period,
             "period_choices": self._period_choices(),
             "lines": self._lines(page),
-            "fields": [(name, title, self.given.get(name, "")) for name, title in {**TITLES, **TAGS}.items()],
+            "fields": [
+                (name, title, self.given.get(name, ""))
+                for name, title in {**TITLES, **LINKED, **TAGS}.items()
+                if name not in LINKED or name in self.given
+            ],
             "selects": [
                 (name, CHOICE_TITLES[name], known, self.given.get(name, "")) for name, known in CHOICES.items()
             ],
@@ -141,7 +153,7 @@ class UsagePage(Page):
             slug = self.given.get(name)
             if slug is not None and not owners(self.organizations).filter(slug=parse_text(name, slug)).exists():
                 raise InvalidParameter(name, slug, "the slug of one that exists; the overview names those with costs")
-        for name, column in TEXTS.items():
+        for name, column in {**TEXTS, **{name: name for name in LINKED}}.items():
             if name in self.given:
                 rows = rows.filter(**{column: parse_text(name, self.given[name])})
         if "tag" in self.given:
@@ -158,10 +170,12 @@ class UsagePage(Page):
     def _horizon(self, after: Place | None, size: int) -> Place | None:
         """No further than a page can look in some milliseconds."""
         rows = ledger_rows(days=self.period.days)
-        for name in BY_INDEX:
-            if name in self.given:
-                rows = rows.filter(**{name: self.given[name]})
-        is_sifted = bool(set(FILTERS) & set(self.given) - set(BY_INDEX))
+        sifted_by = set(FILTERS) & set(self.given)
+        for names in BY_INDEX:
+            if sifted_by.issuperset(names):
+                rows = rows.filter(**{name: self.given[name] for name in names})
+                sifted_by -= set(names)
+        is_sifted = bool(sifted_by)
         return place_to_stop(rows, self.organizations, after=after, size=size, is_sifted=is_sifted)
 
     def _lines(self, page: RowPage) -> list[UsageLine]:

@@ -63,10 +63,13 @@ def test_jobs_are_listed_with_the_dearest_first(viewer: Client, bot: Agent) -> N
     use(bot, "4", "5760", entity_id="42", **job, at=datetime(2023, 11, 16, 9, 30, tzinfo=UTC))
     use(bot, "2", "2880", entity_id="42", **job, at=datetime(2023, 11, 16, 9, 45, tzinfo=UTC))
     book(bot.project.organization, "90", entity_id="42", **job)  # tokens
-    assert opened(viewer, "resources/").by_id("ct-jobs").rows == [
+    jobs = opened(viewer, "resources/").by_id("ct-jobs")
+    assert jobs.rows == [
         ["42 job", "gpu_seconds", "2.4 hours", "$6.00", "2", "16 Nov 2023, 09:45"],
         ["41 job", "gpu_seconds", "0.4 hours", "$1.00", "1", "16 Nov 2023, 12:00"],
     ]
+    page = opened(viewer, jobs.all("a")[0].attributes["href"].removeprefix("/costs/"))
+    assert [row[4].split()[0] for row in page.by_id("ct-usage").rows] == ["$2.000000", "$4.000000"]
 
 
 def test_what_was_reserved_and_not_used_is_told_with_its_cost(viewer: Client, acme: Organization) -> None:

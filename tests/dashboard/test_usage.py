@@ -41,6 +41,18 @@ def test_a_row_tells_how_its_cost_came_about(viewer: Client, acme: Organization)
     assert page.by_id("ct-usage").one("a").attributes["href"] == f"/costs/usage/{row.pk}/"
 
 
+@pytest.mark.parametrize("name", ["entity_type", "entity_id", "sprint", "workflow", "stage"])
+def test_a_link_may_ask_for_what_the_form_has_no_field_of(viewer: Client, acme: Organization, name: str) -> None:
+    book(acme, "1", **{name: "42"})
+    book(acme, "2", **{name: "43"})
+    fields = {one.attributes["name"] for one in opened(viewer, "usage/").by_id("ct-filter").all("input")}
+    assert name not in fields
+    page = opened(viewer, "usage/", **{name: "42"})
+    assert [row[4].split()[0] for row in page.by_id("ct-usage").rows] == ["$1.000000"]
+    values = {one.attributes["name"]: one.attributes["value"] for one in page.by_id("ct-filter").all("input")}
+    assert values[name] == "42"
+
+
 def test_one_row_has_its_arithmetic_its_columns_and_its_corrections(viewer: Client, acme: Organization) -> None:
     row = priced(acme, tags={"env": "prod"})
     taken_back = void(row)
