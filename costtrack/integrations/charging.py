@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from contextvars import ContextVar
@@ -19,12 +20,26 @@ class SpanWatcher(Protocol):
 
 
 _watchers: set[ref[SpanWatcher]] = set()
-
-charged_inside: ContextVar[tuple[str, ...]] = ContextVar("costtrack_charged_models", default=())
-"""The models of the charged calls that a context is inside of."""
-
-
 _UNWATCHED = nullcontext()
+logger = logging.getLogger("costtrack")
+
+
+class _Charged:
+    """One call that is charged, for the contexts inside it; some outlive it."""
+
+    __slots__ = ("is_over", "models")
+
+    def __init__(self, models: tuple[str, ...]) -> None:
+        self.models = models
+        self.is_over = False
+
+
+_inside: ContextVar[tuple[_Charged, ...]] = ContextVar("costtrack_charged_calls", default=())
+
+
+def models_charged_here() -> set[str]:
+    """The models of the charged calls that are being made, and that this context is inside of."""
+    return {model for call in _inside.get() if not call.is_over for model in call.models}
 
 
 def add_watcher(watcher: SpanWatcher) -> None:
@@ -37,7 +52,10 @@ def tell_spans(*models: str) -> None:
     for reference in tuple(_watchers):
         watcher = reference()
         if watcher is not None:
-            watcher.charged_here(*models)
+            try:
+                watcher.charged_here(*filter(None, models))
+            except Exception:  # the boundary: what becomes of spans must not break the call
+                logger.exception("The spans round a call could not be told that it is charged.")
 
 
 def charging(*models: str) -> AbstractContextManager[None]:
@@ -48,12 +66,13 @@ def charging(*models: str) -> AbstractContextManager[None]:
 @contextmanager
 def _charging(*models: str) -> Iterator[None]:
     tell_spans(*models)
-    around = charged_inside.get()
-    charged_inside.set((*around, *models))
+    around, call = _inside.get(), _Charged(tuple(filter(None, models)))
+    _inside.set((*around, call))
     try:
         yield
     finally:
-        charged_inside.set(around)  # no token: a coroutine may be closed in another context
+        call.is_over = True
+        _inside.set(around)  # no token: a coroutine may be closed in another context
 
 
 def is_charged(charged: Iterable[str], *names: str) -> bool:

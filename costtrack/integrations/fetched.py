@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any
 
 from costtrack.extraction.fields import read
@@ -31,7 +32,8 @@ class FetchedAnswer:
         if is_raw:
             response = result.http_response
             if response.is_stream_consumed or response.is_closed:
-                self.observe(decoded(response.content))
+                with suppress(Exception):  # closed before it was read: there is nothing to see
+                    self.observe(decoded(response.content))
                 return result, True
             body = watched_body(self, response.headers.get("content-type", ""))
             watch(response, BodyWatch(body, self.end))

@@ -218,8 +218,9 @@ class _OneCall:
 
     def end(self, error: BaseException | None) -> Work | None:
         """The call is over; gives the work of recording it. An answer that is still to be made is recorded later."""
-        if error is None and self._is_in_background and not self.call.observed.has_usage():
-            return None
+        observed = self.call.observed
+        if self._is_in_background and not observed.has_usage() and (error is None or observed.has_begun()):
+            return None  # it may be fetched, also where a stream of it has broken, whose first event tells its id
         return finish(self.call, error)
 
     def take(self, result: Any) -> tuple[Any, bool]:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 from base64 import b64decode
+from contextlib import suppress
+from importlib import import_module
 from typing import Any, Protocol
 
 import orjson
 
 from costtrack.extraction.fields import read_text
-from costtrack.integrations.needed import needed
 
 MAX_BODY_BYTES = 64 * 1024 * 1024
 """Of a longer body that is no event stream nothing is kept, and its usage counts as missing."""
@@ -89,19 +90,20 @@ class AwsEventBody(WatchedBody):
     """The same of the event stream that Bedrock gives to Anthropic's client: each of its frames holds one event."""
 
     def __init__(self, call: Observer) -> None:
-        """Needs botocore, as that client does."""
+        """Raises ImportError without botocore, which that client needs."""
         super().__init__(call, is_event_stream=True)
-        frames = needed("botocore.eventstream", install="pip install 'anthropic[bedrock]'")
-        self._frames: Any = frames.EventStreamBuffer()
+        self._frames: Any = import_module("botocore.eventstream").EventStreamBuffer()
 
     def add(self, data: bytes) -> None:
         """More of it has come."""
+        if self._frames is None:
+            return
         try:
             self._frames.add_data(data)
             for frame in self._frames:
                 self._event(decoded(b64decode(read_text(decoded(frame.payload), "bytes"))))
         except Exception:  # the boundary: a body that is no such stream must not break who reads it
-            return
+            self._frames = None
 
     def end(self) -> None:
         """All of it has come; each event was told as it passed."""
@@ -110,7 +112,8 @@ class AwsEventBody(WatchedBody):
 def watched_body(call: Observer, content_type: str) -> WatchedBody:
     """What looks at a body of that type."""
     if content_type.startswith("application/vnd.amazon.eventstream"):
-        return AwsEventBody(call)
+        with suppress(ImportError):  # botocore, which whoever reads such a stream has
+            return AwsEventBody(call)
     return WatchedBody(call, is_event_stream=content_type.startswith("text/event-stream"))
 
 

@@ -17,10 +17,12 @@ UNANSWERED = frozenset(
     )
 )
 """Exceptions that say that nobody waits any more, by the names of their classes: they are of many libraries."""
-UNSENT = frozenset(("ConnectTimeout", "ConnectTimeoutError", "PoolTimeout", "ConnectionTimeoutError"))
+UNSENT = frozenset(
+    ("ConnectTimeout", "ConnectTimeoutError", "PoolTimeout", "ConnectionTimeoutError", "ClientConnectorError")
+)
 """Those of a request for which there was no connection yet."""
 OF_OTHERS = frozenset(("redis", "celery", "kombu"))
-"""Packages whose time-outs tell of no provider."""
+"""Packages whose errors tell of no provider."""
 MOST_CAUSES = 10
 
 
@@ -34,15 +36,16 @@ def is_cut_off(error: BaseException | None) -> bool:
     if not isinstance(error, Exception):
         return True
     kinds = {kind for one in _with_causes(error) for kind in type(one).__mro__}
-    names = {kind.__name__ for kind in kinds if kind.__module__.partition(".")[0] not in OF_OTHERS}
-    return not names.isdisjoint(UNANSWERED) and names.isdisjoint(UNSENT)
+    names = {kind.__name__ for kind in kinds}
+    is_of_others = any(kind.__module__.partition(".")[0] in OF_OTHERS for kind in kinds)
+    return not is_of_others and not names.isdisjoint(UNANSWERED) and names.isdisjoint(UNSENT)
 
 
 def _with_causes(error: BaseException) -> Iterator[BaseException]:
-    """The SDKs raise errors of their own, from what the HTTP client said, or while they handle it."""
+    """The SDKs raise errors of their own from what the HTTP client said. What was only handled meanwhile is none."""
     cause: BaseException | None = error
     for _ in range(MOST_CAUSES):
         if cause is None:
             return
         yield cause
-        cause = cause.__cause__ or (None if cause.__suppress_context__ else cause.__context__)
+        cause = cause.__cause__

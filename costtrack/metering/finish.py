@@ -160,7 +160,7 @@ def _fields(call: Call, response: ObservedResponse, *, number: int, is_last: boo
     found = response.found or NOTHING_FOUND
     _fill_usage(fields, found)
     has_usage = "tokens" in fields or not COUNTS.isdisjoint(fields)
-    if not has_usage and call.is_llm and (was_cut_off or response.ended_early):
+    if not has_usage and call.is_llm and (response.ended_early or (was_cut_off and not call.has_calls_inside)):
         fields["usage_missing"] = True
     if response.estimate:
         fields["is_estimated"] = True

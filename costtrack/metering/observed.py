@@ -94,6 +94,10 @@ class Observed:
         found = [response.found for response in self.responses() if response.found is not None]
         return any(one.tokens is not None or one.reported_cost_usd is not None for one in found)
 
+    def has_begun(self) -> bool:
+        """Whether anything of a stream has come."""
+        return any(response.arrived is not None and response.arrived.is_any for response in self.responses())
+
     def has_seen(self, thing: object) -> bool:
         """Whether this very object is a response that was observed, or the last chunk of a stream."""
         if self._stream is not None:

@@ -134,3 +134,13 @@ def test_a_path_is_known_without_its_slash_too(wire: Wire, client: openai.OpenAI
     wire.gives(json_answer(response()))
     client.post("responses", body={"model": "gpt-test", "input": "Hello!"}, cast_to=object)
     assert charged() == ONCE
+
+
+def test_a_stream_that_broke_is_charged_when_the_rest_is_fetched(wire: Wire, client: openai.OpenAI) -> None:
+    begun = events()[:3]
+    wire.gives(event_stream(begun, is_named=True, is_cut=True), event_stream(events(), is_named=True))
+    with pytest.raises(openai.APIConnectionError):
+        list(client.responses.create(model="gpt-test", input="Hello!", background=True, stream=True))
+    assert charged() == []
+    list(client.responses.retrieve(RESPONSE_ID, stream=True, starting_after=2))
+    assert charged() == ONCE

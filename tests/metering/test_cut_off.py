@@ -56,7 +56,6 @@ def handled(error: Exception, *, instead: Exception) -> Exception:
         raised(anthropic.APITimeoutError(request=REQUEST), because=httpx.ReadTimeout("", request=REQUEST)),
         SoftTimeLimitExceeded(),
         raised(RuntimeError("the model did not answer"), because=TimeoutError()),
-        handled(TimeoutError(), instead=LookupError("no other model")),
     ],
     ids=lambda error: type(error).__name__,
 )
@@ -76,6 +75,8 @@ def test_an_end_from_outside_is_a_cut(error: BaseException) -> None:
         raised(openai.APITimeoutError(request=REQUEST), because=httpx.ConnectTimeout("")),  # type: ignore[arg-type]
         raised(httpx.ConnectTimeout("", request=REQUEST), because=TimeoutError()),
         redis.TimeoutError(),
+        raised(redis.TimeoutError(), because=TimeoutError("timed out")),
+        handled(TimeoutError(), instead=LookupError("no other model")),
     ],
     ids=lambda error: type(error).__name__,
 )

@@ -6,6 +6,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Sequence
 from functools import partial
+from pathlib import Path
 from typing import Any, Unpack
 from uuid import UUID
 
@@ -22,6 +23,8 @@ BaseCallbackHandler: Any = _callbacks.BaseCallbackHandler
 AsyncCallbackHandler: Any = _callbacks.AsyncCallbackHandler
 
 logger = logging.getLogger("costtrack")
+STEPS = (__file__, *(str(Path(str(module.__file__)).parent) for module in (asyncio, _callbacks)))
+"""Where the coroutines come from whose tasks are over before the run is."""
 
 
 class _Runs:
@@ -55,16 +58,15 @@ class _Runs:
             run.ends_with(task, partial(self._cut_off, run_id))
 
     def _cut_off(self, run_id: UUID, task: asyncio.Task[Any]) -> None:
-        """The task that made it is over: LangChain tells nobody of a run that is cancelled, but of streams."""
+        """The task in which it began is over: LangChain tells nobody of a run that is cancelled, but of streams."""
         run = self._runs.get(run_id)
-        if run is not None and not run.is_streaming:
+        if run is not None and not run.is_streaming and (task.cancelled() or _makes_calls(task)):
             do_later(self._ended(run_id, None, asyncio.CancelledError()))
 
     def _not_made(self, refused: Run) -> list[Work | None]:
         """LangChain makes none of a batch of which one is refused; gives the work of giving back what is held."""
-        batch = refused.inside.batch
-        others = [] if batch is None else [name for name, run in self._runs.items() if run.inside.batch == batch]
-        return [self._runs.pop(name).let_go() for name in others]
+        begun = [self._runs.pop(name, None) for name in refused.inside.others_of_its_batch()]
+        return [run.let_go() for run in begun if run is not None]
 
     def _token(self, run_id: UUID) -> None:
         run = self._runs.get(run_id)
@@ -155,6 +157,12 @@ class AsyncCostTrackHandler(_Runs, AsyncCallbackHandler):  # type: ignore[misc] 
                     await run_quietly_async(work)
                 raise
             self._begun(run_id, run)
+
+
+def _makes_calls(task: asyncio.Task[Any]) -> bool:
+    """Not of a task that LangChain has call a handler only, nor of one that asyncio has make one step of a stream."""
+    code = getattr(task.get_coro(), "cr_code", None)
+    return code is not None and not code.co_filename.startswith(STEPS)
 
 
 def _task_here() -> asyncio.Task[Any] | None:

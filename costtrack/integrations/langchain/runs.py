@@ -45,6 +45,10 @@ class InsideRun(MeteredInside):
         finally:
             open_calls.reset(token)
 
+    def others_of_its_batch(self) -> list[UUID]:
+        """Those that have begun here."""
+        return [one.run_id for one in metered_around_here() if self._is_beside(one) and isinstance(one, InsideRun)]
+
     def _is_beside(self, other: MeteredInside) -> bool:
         if self.batch is None or not isinstance(other, InsideRun):
             return False

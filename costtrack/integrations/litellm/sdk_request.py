@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from contextvars import ContextVar, Token
+from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
@@ -39,7 +39,7 @@ class SdkRequest:
         self._arguments = arguments
         self._other_ids: list[str] = []
         self._attempt: Attempt | None = None
-        self._token: Token[SdkRequest | None] | None = None
+        self._around: SdkRequest | None = None
 
     def admit(self, function: str) -> None:
         """Hold the worst case of the call; raises CallRefused."""
@@ -52,7 +52,8 @@ class SdkRequest:
     def __enter__(self) -> SdkRequest:
         """It is made: what LiteLLM does for it, and a client that is metered itself, is inside."""
         _by_call_id[self.call_id] = self
-        self._token = _here.set(self)
+        self._around = _here.get()
+        _here.set(self)
         self._inside.__enter__()
         return self
 
@@ -60,8 +61,8 @@ class SdkRequest:
         """LiteLLM's function has returned, or raised."""
         self.is_over = True
         self._inside.__exit__(None, None, None)
-        if self._token is not None:
-            _here.reset(self._token)
+        _here.set(self._around)  # no token: a coroutine may be closed in another context
+        self._around = None
         for call_id in (self.call_id, *self._other_ids):
             _by_call_id.pop(call_id, None)
         self._arguments = {}

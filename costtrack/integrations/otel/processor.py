@@ -18,9 +18,9 @@ from opentelemetry.sdk.trace import Span as RunningSpan
 from opentelemetry.trace import format_span_id, get_current_span
 
 from costtrack.extraction.fields import read_text
-from costtrack.extraction.spans import Span, is_call, may_be_call
+from costtrack.extraction.spans import Span, is_call, may_be_call, read_call
 from costtrack.extraction.spans.names import REQUEST_MODEL, RESPONSE_MODEL
-from costtrack.integrations.charging import add_watcher, charged_inside, is_charged
+from costtrack.integrations.charging import add_watcher, is_charged, models_charged_here
 from costtrack.integrations.otel.sdk_spans import Ended, record_ended, span_of
 from costtrack.metering.database_thread import run_later
 
@@ -38,7 +38,7 @@ class _Running:
     span: ReferenceType[RunningSpan]
     context: CopiedContext
     """That in which it began: it has the attribution, and the metered calls around it."""
-    charged: list[str] = field(default_factory=list)
+    charged: set[str]
     """The models of calls inside it that the hook of a client charges."""
 
 
@@ -69,7 +69,8 @@ class CostTrackSpanProcessor(SpanProcessor):
         context = span.context
         if context is None:
             return
-        running = _Running(ref(span, partial(_dropped, ref(self), context.trace_id)), copy_context())
+        gone = partial(_dropped, ref(self), context.trace_id)
+        running = _Running(ref(span, gone), copy_context(), models_charged_here())
         with self._lock:
             if len(self._traces) >= self._most_traces:
                 self._forget_dropped()
@@ -96,7 +97,7 @@ class CostTrackSpanProcessor(SpanProcessor):
             running = trace.running if trace is not None else {}
             around = running.get(format_span_id(context.span_id))
             while around is not None:
-                around.charged += models
+                around.charged.update(models)
                 span = around.span()
                 parent = None if span is None else span.parent
                 around = None if parent is None else running.get(format_span_id(parent.span_id))
@@ -157,9 +158,13 @@ class CostTrackSpanProcessor(SpanProcessor):
 
 
 def _is_charged(span: Span, began: _Running) -> bool:
-    charged = (*began.charged, *began.context.get(charged_inside, ()))
+    """Whether a hook charges it. One with usage and a unique id is told from others, or known again, by its id."""
     asked, answered = (read_text(span.attributes, *names) for names in (REQUEST_MODEL, RESPONSE_MODEL))
-    return bool(charged) and is_charged(charged, asked, answered)
+    if not began.charged or not is_charged(began.charged, asked, answered):
+        return False
+    call = read_call(span)
+    tokens = None if call is None or not call.has_trusted_id else call.found.tokens
+    return tokens is None or not (tokens.input_tokens or tokens.output_tokens)
 
 
 def _without_span(context: CopiedContext) -> CopiedContext:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from decimal import Decimal
 from typing import Any
@@ -12,6 +14,7 @@ import httpx
 import pydantic
 import pytest
 from asgiref.sync import async_to_sync
+from django.db import connections
 from langchain_core.messages import BaseMessage, HumanMessage
 from langchain_openai import ChatOpenAI, OpenAI
 from openai import OpenAI as OpenAIClient
@@ -22,7 +25,7 @@ from costtrack.integrations.openai import instrument
 from costtrack.metering.database_thread import wait_for_later
 from costtrack.models import ResourceUsage
 from tests.factories import make_organization, make_rate
-from tests.integrations.litellm.bodies import RESPONSE_ID, USAGE, chat
+from tests.integrations.litellm.bodies import RESPONSE_ID, USAGE, chat, chat_stream
 from tests.integrations.wire.answers import json_answer
 from tests.integrations.wire.server import Wire
 from tests.metering.budgeted import make_budget, spent_and_held
@@ -142,3 +145,39 @@ def test_a_run_whose_task_is_cancelled_is_estimated_by_its_input(wire: Wire, mod
     # The provider has worked: 40 characters are 10 tokens x 3 = 30 per million, and the output is not known
     assert (row.cost_usd, row.is_estimated, row.outcome) == (Decimal("0.00003"), True, "error")
     assert (ours._runs, spent_and_held(budget)) == ({}, (Decimal("0.00003"), Decimal(0)))
+
+
+@pytest.mark.parametrize("is_streamed", [False, True])
+def test_an_async_handler_under_a_sync_call_books_its_answer(wire: Wire, model: ChatOpenAI, is_streamed: bool) -> None:
+    ours = AsyncCostTrackHandler()  # LangChain runs each of its methods in a loop of its own
+    config: Any = {"callbacks": [ours]}
+    wire.gives(chat_stream() if is_streamed else chat())
+    if is_streamed:
+        assert len(list(model.stream("one", config=config, stream_usage=True))) > 1
+    else:
+        model.invoke("one", config=config)
+    wait_for_later()
+    assert ([cost for _, cost in charged()], ours._runs) == ([COST], {})
+
+
+def test_a_refused_batch_lets_go_of_no_others_hold(wire: Wire, model: ChatOpenAI) -> None:
+    budget = make_budget(make_organization("default"), "0.04")  # room for two
+    handler = CostTrackHandler()
+
+    def make() -> None:
+        try:
+            model.generate(PROMPTS[:2], callbacks=[handler])
+        finally:
+            connections.close_all()
+
+    wire.gives(*[replace(chat(response_id=name), after_seconds=0.3) for name in IDS[:2]])
+    with ThreadPoolExecutor() as threads:
+        made = threads.submit(make)
+        until = time.monotonic() + 5
+        while not wire.requests and time.monotonic() < until:
+            time.sleep(0.01)
+        with pytest.raises(BudgetExceeded):
+            model.generate(PROMPTS[:2], callbacks=[handler])
+        made.result(10)
+    assert charged() == EACH_ONCE[:2]
+    assert (handler._runs, spent_and_held(budget)) == ({}, (2 * COST, Decimal(0)))

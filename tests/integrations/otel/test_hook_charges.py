@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 from collections.abc import Iterator
 from contextlib import contextmanager
+from contextvars import Context, copy_context
 from decimal import Decimal
 from typing import Any
 
@@ -12,6 +13,7 @@ import openai
 import pytest
 from asgiref.sync import async_to_sync
 
+from costtrack.integrations.charging import tell_spans
 from costtrack.integrations.openai import instrument
 from costtrack.integrations.otel import CostTrackSpanProcessor
 from costtrack.models import ResourceUsage
@@ -136,3 +138,48 @@ def test_a_span_of_another_model_around_a_hooked_call_is_a_call_of_its_own(wire:
             embed(instrument(client, provider="openai"))  # by a tool that the model asked for
             span.set_attributes({"gen_ai.usage.input_tokens": 1000, "gen_ai.usage.output_tokens": 100})
     assert sorted(cost for _, _, cost, _ in figures() if cost is not None) == [Decimal("0.001"), Decimal("0.0045")]
+
+
+def test_a_span_with_an_answer_of_its_own_around_a_hooked_call_of_its_model_is_a_call(
+    wire: Wire, client: openai.OpenAI
+) -> None:
+    processor = CostTrackSpanProcessor()
+    wire.gives(json_answer(chat_completion()))
+    told = {
+        "gen_ai.operation.name": "chat",
+        "gen_ai.request.model": "gpt-test",
+        "gen_ai.provider.name": "openai",
+        "gen_ai.response.id": "chatcmpl-another-answer-0000000",
+    }
+    around = PROVIDER.get_tracer("app").start_as_current_span("chat gpt-test", attributes=told)
+    with traced(to=[processor]), around as span:
+        ask(instrument(client, provider="openai"))
+        span.set_attributes({"gen_ai.usage.input_tokens": 2000, "gen_ai.usage.output_tokens": 200})
+    assert sorted(cost for _, _, cost, _ in figures() if cost is not None) == [Decimal("0.0045"), Decimal("0.009")]
+
+
+def test_a_span_that_begins_when_the_call_is_over_is_none_of_it(wire: Wire, client: openai.OpenAI) -> None:
+    processor = CostTrackSpanProcessor()
+    wire.gives(json_answer(chat_completion()))
+    inherited: list[Context] = []
+    told = {"gen_ai.operation.name": "chat", "gen_ai.request.model": "gpt-test", "gen_ai.provider.name": "openai"}
+    usage = {"gen_ai.usage.input_tokens": 1000, "gen_ai.usage.output_tokens": 100}
+
+    def later() -> None:
+        with PROVIDER.get_tracer("app").start_as_current_span("chat gpt-test", attributes={**told, **usage}):
+            pass
+
+    client._client.event_hooks["request"].append(lambda _: inherited.append(copy_context()))
+    with traced(to=[processor]):
+        ask(instrument(client, provider="openai"))
+        inherited[0].run(later)  # as a task that a hook of the HTTP client has begun
+    assert len(figures()) == 2
+
+
+def test_what_a_long_span_is_told_does_not_grow(wire: Wire) -> None:
+    processor = CostTrackSpanProcessor()
+    with traced(to=[processor]), PROVIDER.get_tracer("app").start_as_current_span("job") as span:
+        for _ in range(100):
+            tell_spans("gpt-test", "")
+        trace = processor._traces[span.get_span_context().trace_id]
+        assert [one.charged for one in trace.running.values()] == [{"gpt-test"}]
