@@ -11,6 +11,7 @@ import httpx2
 import openai
 import pytest
 
+from costtrack import meter
 from costtrack.integrations.anthropic import instrument as instrument_anthropic
 from costtrack.integrations.openai import instrument
 from costtrack.models import Rate, ResourceUsage
@@ -75,3 +76,12 @@ def test_one_that_was_never_sent_costs_nothing(rate: Rate) -> None:
             instrument(client).chat.completions.create(model="gpt-test", messages=SAID)
     row = ResourceUsage.objects.get()
     assert (row.outcome, row.is_estimated, row.cost_usd) == ("error", False, Decimal(0))
+
+
+def test_a_block_around_it_costs_nothing_beside_it(wire: Wire, rate: Rate) -> None:
+    wire.gives(LATE)
+    with pytest.raises(openai.APITimeoutError), meter("chat"):
+        of_openai(wire)
+    rows = ResourceUsage.objects.order_by("input_tokens").values_list("unpriced_calls", "input_tokens", "cost_usd")
+    # 10 x 3 = 30 per million
+    assert list(rows) == [(0, 0, Decimal(0)), (0, 10, Decimal("0.00003"))]
