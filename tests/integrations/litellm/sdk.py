@@ -80,6 +80,9 @@ def in_a_loop(work: Callable[[], Awaitable[None]]) -> None:
         GLOBAL_LOGGING_WORKER.start()  # it takes over what another loop has left
         await work()
         await asyncio.sleep(0.2)
+        until = time.monotonic() + 5
+        while GLOBAL_LOGGING_WORKER._running_tasks and time.monotonic() < until:  # to stop it would cancel them
+            await asyncio.sleep(0.01)
         await GLOBAL_LOGGING_WORKER.clear_queue()
         await GLOBAL_LOGGING_WORKER.stop()
         await close_clients()
