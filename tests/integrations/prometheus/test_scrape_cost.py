@@ -33,7 +33,9 @@ def parts_of_plan(sql: str) -> list[str]:
         cursor.execute(f"EXPLAIN (FORMAT JSON) {sql}")
         (plan,) = cursor.fetchone() or ([],)
     found = plan if isinstance(plan, list) else json.loads(plan)
-    return [" ".join(str(node.get(key, "")) for key in SHOWN) for node in nodes_of(found[0]["Plan"])]
+    reads = [node for node in nodes_of(found[0]["Plan"]) if "Relation Name" in node]
+    # With what is below: a bitmap of an index has a node of its own.
+    return [" ".join(str(one.get(key, "")) for one in nodes_of(node) for key in SHOWN) for node in reads]
 
 
 SHOWN = ("Node Type", "Relation Name", "Index Name", "Filter")
