@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import ROUND_HALF_EVEN, Context, Decimal
 
 from costtrack.conf import settings
 from costtrack.dashboard.addresses import address
-from costtrack.dashboard.charts.bars import BudgetBar, Tick
+from costtrack.dashboard.budget_thresholds import Approach, approach_of, thresholds_of, ticks
+from costtrack.dashboard.charts.bars import BudgetBar
 from costtrack.dashboard.words import PERCENT, instant_words, quantity
 from costtrack.domain.money import plain
 from costtrack.domain.periods import ZoneHistory
@@ -50,6 +50,7 @@ class BudgetCard:
     bar: BudgetBar
     spent: str
     limit: str
+    """"" for none."""
     percent: str
     remaining: str
     held: str
@@ -58,6 +59,8 @@ class BudgetCard:
     """How it is made, or why there is none."""
     allowance: str
     """What a day may still cost; "" where that is no question."""
+    approach: Approach | None
+    """Of one without a limit: how near its next threshold is."""
     period: str
     enforcement: str
     resets: str
@@ -79,15 +82,6 @@ def budget_cards(
         _card(status, thresholds.get(status.budget_id, ()), now=now, zone=zones.get(status.organization, zone))
         for status in statuses
     ]
-
-
-def thresholds_of(budgets: Collection[int]) -> Mapping[int, list[BudgetThreshold]]:
-    """By budget its thresholds (one query)."""
-    found: defaultdict[int, list[BudgetThreshold]] = defaultdict(list)
-    rows = BudgetThreshold.objects.using(settings.database).filter(budget__in=budgets).select_related("budget")
-    for one in rows:
-        found[one.budget_id].append(one)
-    return found
 
 
 def organization_zones(budgets: Sequence[Budget]) -> Mapping[str, ZoneHistory]:
@@ -128,13 +122,6 @@ def crossing_of(status: BudgetStatus, *, now: datetime) -> datetime | None:
     return status.period_start + timedelta(seconds=int(reached))
 
 
-def threshold_value(threshold: BudgetThreshold, limit: Decimal | None) -> Decimal | None:
-    """Where a threshold lies, in the budget's metric; None: in percent of no limit."""
-    if threshold.unit == BudgetThreshold.Unit.AMOUNT:
-        return plain(threshold.level)
-    return None if limit is None else _CONTEXT.divide(_CONTEXT.multiply(limit, threshold.level), Decimal(100))
-
-
 def _card(
     status: BudgetStatus, thresholds: Sequence[BudgetThreshold], *, now: datetime, zone: ZoneHistory
 ) -> BudgetCard:
@@ -146,17 +133,21 @@ def _card(
     if class_ == "ct-ok" and standing.startswith("Forecast"):
         class_ = "ct-near"
     name = one_line(status.budget)
-    told = [f"{name}: {quantity(status.spent, metric)} spent of {quantity(status.limit, metric)}", percent]
+    approach = approach_of(thresholds, status)
+    of_limit = "" if status.limit is None else f" of {quantity(status.limit, metric)}"
+    told = [f"{name}: {quantity(status.spent, metric)} spent{of_limit}", percent]
+    told += [] if approach is None else [approach.words]
     told += [f"{quantity(held, metric)} held"] if held else []
     told += [] if status.forecast is None else [f"forecast {quantity(status.forecast, metric)}"]
     bar = BudgetBar(
         id=f"ct-budget-{status.budget_id}-{abs(hash_of(status.subject))}",
         title=", ".join([*filter(None, told), standing]),
         limit=status.limit,
+        reach=ZERO if approach is None else approach.value,
         spent=status.spent,
         held=held,
         forecast=status.forecast,
-        ticks=_ticks(thresholds, status),
+        ticks=ticks(thresholds, status),
         class_=class_,
     )
     return BudgetCard(
@@ -168,13 +159,14 @@ def _card(
         class_=class_,
         bar=bar,
         spent=quantity(status.spent, metric),
-        limit=quantity(status.limit, metric),
+        limit="" if status.limit is None else quantity(status.limit, metric),
         percent=percent,
         remaining=quantity(status.remaining, metric),
         held=quantity(held, metric) if held else "",
         forecast="" if status.forecast is None else quantity(status.forecast, metric),
         forecast_method=status.forecast_method,
         allowance=_allowance(status, now=now),
+        approach=approach,
         period=status.period,
         enforcement=ENFORCEMENT[status.enforcement],
         resets="never" if status.resets_at is None else instant_words(status.resets_at, zone=zone),
@@ -186,17 +178,6 @@ def _card(
 def hash_of(subject: str) -> int:
     """A number for the subject that may stand in an id; the same in every process."""
     return int.from_bytes(subject.encode()[:16], "big") if subject else 0
-
-
-def _ticks(thresholds: Sequence[BudgetThreshold], status: BudgetStatus) -> list[Tick]:
-    found = []
-    for threshold in thresholds:
-        value = threshold_value(threshold, status.limit)
-        if value is not None:
-            found.append(
-                Tick(value=value, title=f"{threshold}: {threshold.severity} at {quantity(value, status.metric)}")
-            )
-    return found
 
 
 def _allowance(status: BudgetStatus, *, now: datetime) -> str:

@@ -11,8 +11,9 @@ from costtrack.access.rows import may_change
 from costtrack.conf import settings
 from costtrack.dashboard.addresses import address, choices
 from costtrack.dashboard.alert_lines import alert_lines
-from costtrack.dashboard.budget_cards import budget_cards, organization_zones, threshold_value, thresholds_of
+from costtrack.dashboard.budget_cards import budget_cards, organization_zones
 from costtrack.dashboard.budget_history import change_lines, pace_of, past_periods
+from costtrack.dashboard.budget_thresholds import threshold_value, thresholds_of
 from costtrack.dashboard.exports import export_links
 from costtrack.dashboard.links import admin_address
 from costtrack.dashboard.pages import Page

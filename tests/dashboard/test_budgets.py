@@ -9,8 +9,9 @@ import pytest
 import time_machine
 from django.test import Client
 
+from costtrack.alerts.default_rules import load_default_rules
 from costtrack.budgets.changes import change_budget
-from costtrack.models import BudgetCounter, Organization
+from costtrack.models import Budget, BudgetCounter, Organization
 from tests.api.callers import person
 from tests.budgets.asked import make_budget
 from tests.dashboard.reading import Element, opened
@@ -79,10 +80,78 @@ def test_tokens_are_no_dollars_and_an_unlimited_one_has_no_bar(viewer: Client, a
     book(acme, "1", day=date(2023, 11, 10), input_tokens=1500, output_tokens=50)
     make_budget(acme, None, name="counts", period="month", metric="tokens")
     found = card(opened(viewer, "budgets/"))
-    assert facts(found)["Spent"] == "1,550 tokens of unlimited"
+    assert facts(found)["Spent"] == "1,550 tokens"
+    assert "Next threshold" not in facts(found)
     assert facts(found)["Forecast"] == "3,000 tokens"  # 1,550 x 30 / 15.5
     assert found.one(class_="ct-standing").text == "Counts only: unlimited"
     assert found.all("svg") == []
+
+
+def test_without_a_limit_it_tells_how_near_the_level_of_its_alert_is(viewer: Client, acme: Organization) -> None:
+    book(acme, "1.36", day=date(2023, 11, 10))
+    budget = make_budget(acme, None, name="dear", period="month", enforcement="soft")
+    budget.thresholds.create(level=100, unit="amount")
+    budget.thresholds.create(level=500, unit="amount", severity="critical")
+    budget.thresholds.create(level=80)  # percent of no limit: it lies nowhere
+    found = card(opened(viewer, "budgets/"))
+    assert facts(found)["Spent"] == "$1.36"
+    assert facts(found)["Next threshold"] == "$100.00 1.4 % spent"  # 1.36 of 100
+    bar = found.one("svg")
+    assert bar.attributes["aria-label"] == (
+        "dear: $1.36 spent, next threshold $100.00, 1.4\u00a0% spent, forecast $2.63, Counts only: unlimited"
+    )
+    assert bar.all("rect", class_="ct-unlimited")[-1].attributes["width"] == "13.60"  # of 1000
+    assert [one.attributes["x1"] for one in bar.all("line", class_="ct-tick")] == ["1000.00"]
+
+
+@pytest.mark.parametrize(
+    ("cost", "told"),
+    [
+        ("99", ("Next threshold", "$100.00 99.0 % spent")),
+        ("100", ("Next threshold", "$500.00 38.7 % forecast")),  # 100 x 30 / 15.5 = 193.55 of 500
+        ("600", ("Last threshold", "$500.00 232.3 % forecast")),  # 1,161.29 of 500
+    ],
+)
+def test_the_next_threshold_is_the_nearest_that_is_not_reached(
+    viewer: Client, acme: Organization, cost: str, told: tuple[str, str]
+) -> None:
+    book(acme, cost, day=date(2023, 11, 10))
+    budget = make_budget(acme, None, period="month", enforcement="soft")
+    budget.thresholds.create(level=500, unit="amount", basis="forecast")
+    budget.thresholds.create(level=100, unit="amount")
+    assert told in facts(card(opened(viewer, "budgets/"))).items()
+
+
+def test_a_forecast_that_there_can_not_be_is_not_told_as_0(viewer: Client, acme: Organization) -> None:
+    book(acme, "9", day=date(2023, 11, 10))
+    make_budget(acme, None, period="total").thresholds.create(level=10, unit="amount", basis="forecast")
+    assert facts(card(opened(viewer, "budgets/")))["Next threshold"] == "$10.00 no forecast yet"
+
+
+def test_the_default_alert_rules_tell_their_levels(viewer: Client, acme: Organization) -> None:
+    book(acme, "1.36", day=date(2023, 11, 16))
+    load_default_rules(acme)
+    BudgetCounter.objects.create(
+        budget=Budget.objects.get(per="thread"),
+        subject="t1",
+        period_start=datetime(1970, 1, 1, tzinfo=UTC),
+        lock_rank=1,
+        spent=Decimal("1.36"),
+    )
+    cards = opened(viewer, "budgets/").all("li", class_="ct-budget")
+    assert {one.one("h3").text: facts(one)["Next threshold"] for one in cards} == {
+        "high_daily_cost": "$100.00 1.4 % spent",
+        "critical_daily_cost": "$500.00 0.3 % spent",
+        "high_conversation_cost t1": "$10.00 13.6 % spent",
+        "high_weekly_cost": "$500.00 0.3 % spent",
+    }
+
+
+def test_a_budget_that_rests_or_has_a_limit_tells_no_next_threshold(viewer: Client, acme: Organization) -> None:
+    make_budget(acme, None, period="month", is_active=False).thresholds.create(level=10, unit="amount")
+    make_budget(acme, "20", period="month").thresholds.create(level=10, unit="amount")
+    cards = opened(viewer, "budgets/").all("li", class_="ct-budget")
+    assert [["Next threshold" in facts(one), len(one.all("svg"))] for one in cards] == [[False, 0], [False, 1]]
 
 
 def test_a_budget_for_each_thread_has_a_bar_for_each(viewer: Client, acme: Organization) -> None:

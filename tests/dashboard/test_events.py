@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import AsyncIterator, Callable, Coroutine
+from pathlib import Path
 from typing import Any, TypeVar
 
 import pytest
@@ -14,6 +16,7 @@ from django.db import connections
 from django.test import AsyncClient, Client
 
 from costtrack.dashboard import events
+from costtrack.dashboard.pages import POLL_SECONDS
 from costtrack.models import BudgetAlert, Membership, Organization
 from tests.dashboard.reading import ROOT
 from tests.factories import NOON
@@ -22,6 +25,9 @@ from tests.reporting.booked import book, organization
 pytestmark = pytest.mark.django_db(transaction=True)
 PATH = f"{ROOT}events/"
 Found = TypeVar("Found")
+ROOT_OF_ALL = Path(__file__).parents[2]
+SECONDS = (events.LOOK_SECONDS, events.HEARTBEAT_SECONDS, events.LIFETIME_SECONDS)
+"""As they are outside of these tests."""
 FIRST, ENDED = ": still here\n\n", "event: ended\ndata: {}\n\n"
 
 
@@ -142,3 +148,31 @@ def test_on_asgi_pages_name_the_stream(acme: Organization) -> None:
 
 def test_only_a_get_is_answered(acme: Organization) -> None:
     assert member(Client(), acme).post(PATH).status_code == 405
+
+
+def test_how_often_and_how_long_is_what_the_document_says() -> None:
+    document = (ROOT_OF_ALL / "docs" / "dashboard.md").read_text().replace("\n", " ")
+    live = document.partition("## Live")[2].partition("## ")[0]
+    sentences = (
+        r"says within ([\d,]+) seconds that there is something new",
+        r"Without news it sends a comment after ([\d,]+) seconds",
+        r"ends by itself after ([\d,]+) seconds",
+    )
+    assert tuple(float(figure.replace(",", "")) for one in sentences for figure in re.findall(one, live)) == SECONDS
+    [every] = re.findall(r"renew themselves every (\d+) seconds", live)
+    assert int(every) == POLL_SECONDS
+    [minutes] = re.findall(r"polls every (\d+) minutes only", live)
+    script = (ROOT_OF_ALL / "costtrack" / "static" / "costtrack" / "live.js").read_text()
+    [told, alone] = re.findall(r"isTold \? (\d+) : (\d+)", script)[0]
+    assert (POLL_SECONDS * int(told), int(alone)) == (int(minutes) * 60_000, 1000)
+
+
+def test_it_ends_by_itself(acme: Organization, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(events, "LIFETIME_SECONDS", 0.1)
+
+    async def listen() -> list[bytes]:
+        client = await sync_to_async(member)(AsyncClient(), acme)
+        answer = await client.get(PATH)
+        return [part async for part in answer.streaming_content]
+
+    assert run(listen()) == [FIRST.encode()]

@@ -43,6 +43,8 @@ class BudgetBar:
     id: str
     title: str
     limit: Decimal | None
+    reach: Decimal = ZERO
+    """How far the bar goes at least where there is no limit: to the next threshold."""
     spent: Decimal
     held: Decimal = ZERO
     forecast: Decimal | None = None
@@ -52,8 +54,8 @@ class BudgetBar:
 
     @property
     def top(self) -> Decimal:
-        """The end of the bar: the limit, or what lies beyond it."""
-        return max(self.limit or ZERO, self.spent + self.held, self.forecast or ZERO)
+        """The end of the bar: the limit or the next threshold, or what lies beyond it."""
+        return max(self.limit or ZERO, self.reach, self.spent + self.held, self.forecast or ZERO)
 
     @property
     def svg(self) -> SafeString:
